@@ -62,11 +62,11 @@ step_terraform_validate() {
       lock="$(find infra -name .terraform.lock.hcl -not -path '*/.terraform/*' | sort | head -n 1)"
       [[ -z $lock ]] || cp "$lock" "$copy/${folder#infra/}/.terraform.lock.hcl"
     fi
-    terraform -chdir="$copy/${folder#infra/}" init "${options[@]}" >"$SCRATCH/init.log" 2>&1 || {
+    terraform -chdir="$copy/${folder#infra/}" init -no-color "${options[@]}" >"$SCRATCH/init.log" 2>&1 || {
       cat "$SCRATCH/init.log"
       die "terraform init failed in $folder"
     }
-    terraform -chdir="$copy/${folder#infra/}" validate
+    terraform -chdir="$copy/${folder#infra/}" validate -no-color
   done
   rm -rf "$copy"
 }
@@ -88,13 +88,13 @@ step_zizmor_online() {
 
 # The time of a first `cargo xtask` is a promise of this repository; the tests then use this build.
 step_xtask_cold_build() {
-  local target="${CARGO_TARGET_DIR:-target}" started=$SECONDS state=cold
+  local target="${CARGO_TARGET_DIR:-target}" started state=cold
+  [[ ! -d $target/debug ]] || state="warm ($target/debug was there before)"
   # The download is the network's time, not the compiler's.
   cargo fetch --locked
-  [[ ! -d $target/debug ]] || state="warm ($target/debug was there before)"
   started=$SECONDS
   cargo build --locked --package xtask
-  note "cargo xtask, $state build: $((SECONDS - started)) s"
+  report "cargo xtask, $state build: $((SECONDS - started)) s"
 }
 
 step_clippy() {

@@ -93,7 +93,7 @@ ensure_terraform() {
   have terraform || die "terraform is not on PATH: $wanted" "$where"
   local version
   version="$(terraform version | sed -n '1s/^Terraform v//p')"
-  printf '%s\n' "$TERRAFORM_MINIMUM" "$version" | sort --version-sort --check=quiet ||
+  printf '%s\n' "$TERRAFORM_MINIMUM" "$version" | sort -V -C ||
     die "terraform $version is too old: $wanted" "$where"
 
   local folder

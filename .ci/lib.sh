@@ -19,7 +19,10 @@ start_reporting() {
   export CARGO_TERM_PROGRESS_WHEN=never TF_IN_AUTOMATION=1 TF_INPUT=0 PIP_DISABLE_PIP_VERSION_CHECK=1
   if [[ -n ${CI:-} ]]; then
     # Every build here is a first build: incremental files would be written and never read.
-    export CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=always
+    export CARGO_INCREMENTAL=0
+  fi
+  if [[ -n ${GITHUB_ACTIONS:-} ]]; then
+    export CARGO_TERM_COLOR=always
   fi
   # Terraform warns on stderr at every call when this names a missing file.
   if [[ -n ${TF_CLI_CONFIG_FILE:-} && ! -e $TF_CLI_CONFIG_FILE ]]; then
@@ -68,6 +71,12 @@ finish_reporting() {
 
 note() {
   printf '%s\n' "$*"
+}
+
+# A figure that the list of the steps repeats at the end, where a log is read first.
+report() {
+  note "$*"
+  finished_steps+=("          $*")
 }
 
 die() {
