@@ -1,0 +1,60 @@
+"""Start MiniStack with every capability of this package, in the foreground, until SIGTERM."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from . import docker_engine, hooks, settings
+
+
+def main():
+    # One stream keeps what Hypercorn, MiniStack and we report in the order in which it happened.
+    os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
+    sys.stdout.reconfigure(line_buffering=True)
+    settings.prepare()
+    docker_engine.prepare()
+
+    from . import capabilities, leftovers
+    lock = leftovers.lock_state_dir()
+    try:
+        hooks.install()
+    except hooks.HookError as error:
+        sys.exit(f"error: this MiniStack cannot be extended\n{error}")
+    capabilities.start()
+    try:
+        asyncio.run(serve())
+    except OSError as error:
+        sys.exit(f"error: cannot serve on port {settings.port()}: {error}")
+    finally:
+        leftovers.remove_pulled_images()
+        lock.close()
+
+
+async def serve():
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+    from ministack import app as ministack
+    from ministack.services import ecs
+
+    from . import addresses, github
+
+    who = addresses.Addresses(ecs._get_docker())
+    config = Config()
+    config.bind = who.bind(settings.port())
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    config.loglevel = ministack.LOG_LEVEL
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    logging.getLogger("sandbox").info("listening on %s", ", ".join(config.bind))
+    application = addresses.guard(github.beside(ministack.app), who)
+    await hypercorn_serve(application, config, shutdown_trigger=stop.wait)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Who may reach the sandbox: this machine and its containers, nobody else.
+
+Gap: MiniStack binds one address. On 127.0.0.1 a container on Docker's bridge does not reach it; on
+0.0.0.0 the whole network does, and MiniStack starts containers for anybody who asks.
+
+Here: it listens on 127.0.0.1 and, where it is an address of this machine, on the gateway of
+Docker's bridge. Listening there is not "containers only": a neighbour with a route to the bridge's
+network reaches that address through this machine. So every request's peer is checked as well: it
+must be an address of this machine (Docker's masquerading makes a host process appear as the host's
+own address) or one of the bridge's network. On Docker Desktop the gateway lies inside its virtual
+machine, and host.docker.internal leads to 127.0.0.1.
+
+Instead of: `ministack.app.main`, which serves on `BIND_HOST` alone.
+"""
+
+import ipaddress
+import logging
+import socket
+import struct
+import sys
+
+logger = logging.getLogger("sandbox.addresses")
+
+SIOCGIFADDR = 0x8915
+
+
+def bridge_of(docker_client):
+    """(gateway address or None, network or None) of Docker's default bridge."""
+    try:
+        attributes = docker_client.networks.get("bridge").attrs
+    except Exception as error:
+        logger.warning("Docker's bridge network cannot be inspected: %s", error)
+        return None, None
+    config = ((attributes.get("IPAM") or {}).get("Config") or [{}])[0]
+    # Some engines leave the gateway out; the address of the bridge's interface is the same.
+    interface = (attributes.get("Options") or {}).get("com.docker.network.bridge.name")
+    return config.get("Gateway") or interface_address(interface), config.get("Subnet")
+
+
+def interface_address(interface):
+    if not interface or not sys.platform.startswith("linux"):
+        return None
+    import fcntl
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            request = struct.pack("256s", interface.encode()[:15])
+            return socket.inet_ntoa(fcntl.ioctl(probe.fileno(), SIOCGIFADDR, request)[20:24])
+        except OSError:
+            return None
+
+
+def is_local(address):
+    """Whether `address` belongs to this machine: only then can a socket be bound to it."""
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+        return True
+    except OSError:
+        return False
+
+
+class Addresses:
+    """The addresses to listen on and the peers that are let in."""
+
+    def __init__(self, docker_client):
+        gateway, network = bridge_of(docker_client) if docker_client else (None, None)
+        self.gateway = gateway if gateway and is_local(gateway) else None
+        self.network = ipaddress.ip_network(network) if network else None
+        self._known = {}
+
+    def bind(self, port):
+        hosts = ["127.0.0.1"] + ([self.gateway] if self.gateway else [])
+        return [f"{host}:{port}" for host in hosts]
+
+    def allows(self, address):
+        if address not in self._known:
+            # A neighbour that scans from many addresses must not fill the memory.
+            if len(self._known) > 1000:
+                self._known.clear()
+            self._known[address] = self._decide(address)
+        return self._known[address]
+
+    def _decide(self, address):
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if self.network and parsed.version == self.network.version and parsed in self.network:
+            return True
+        return is_local(address)
+
+
+def guard(app, addresses):
+    """Wrap an ASGI application so that only allowed peers reach it."""
+    async def guarded(scope, receive, send):
+        if scope["type"] in ("http", "websocket"):
+            peer = (scope.get("client") or ("",))[0]
+            if not addresses.allows(peer):
+                logger.warning("refused a request from %s", peer)
+                await refuse(scope, send)
+                return
+        await app(scope, receive, send)
+    return guarded
+
+
+async def refuse(scope, send):
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = b"The sandbox answers only this machine and its containers.\n"
+    await send({"type": "http.response.start", "status": 403, "headers": [
+        (b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})

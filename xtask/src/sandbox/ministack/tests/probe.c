@@ -1,0 +1,92 @@
+/* The program of the tests' image: each command shows one thing that a container can do. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t got_sigterm = 0;
+
+static void on_sigterm(int number) {
+    (void)number;
+    got_sigterm = 1;
+}
+
+static void allocate(long mebibytes) {
+    for (long i = 0; i < mebibytes; i++) {
+        char *memory = malloc(1024 * 1024);
+        if (memory == NULL) exit(9);
+        memset(memory, 1, 1024 * 1024);
+    }
+    printf("allocated %ld MiB\n", mebibytes);
+}
+
+int main(int argc, char **argv) {
+    const char *command = argc > 1 ? argv[1] : "";
+    long number = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
+
+    if (strcmp(command, "exit") == 0) return (int)number;
+    if (strcmp(command, "lines") == 0) {
+        for (long i = 1; i <= number; i++) printf("line %ld\n", i);
+        return 0;
+    }
+    if (strcmp(command, "mixed") == 0) {
+        /* Both streams end without an end of line. */
+        for (long i = 1; i <= number; i++) {
+            fprintf(stdout, "out %ld%s", i, i < number ? "\n" : "");
+            fprintf(stderr, "err %ld%s", i, i < number ? "\n" : "");
+        }
+        return 0;
+    }
+    if (strcmp(command, "long") == 0) {
+        for (long i = 0; i < number; i++) putchar('a' + i % 26);
+        printf("\nafter\n");
+        return 0;
+    }
+    if (strcmp(command, "odd") == 0) {
+        printf("first\n\n\nsecond\fstill second\xe2\x80\xa8still second\rstill second\n");
+        return 0;
+    }
+    if (strcmp(command, "env") == 0) {
+        const char *value = getenv(argv[2]);
+        printf("%s=%s\n", argv[2], value ? value : "(unset)");
+        return 0;
+    }
+    if (strcmp(command, "args") == 0) {
+        for (int i = 2; i < argc; i++) printf("[%s]\n", argv[i]);
+        return 0;
+    }
+    if (strcmp(command, "who") == 0) {
+        char folder[4096];
+        printf("uid %d gid %d cwd %s\n", getuid(), getgid(),
+               getcwd(folder, sizeof folder) ? folder : "?");
+        return 0;
+    }
+    if (strcmp(command, "allocate") == 0) {
+        allocate(number);
+        return 0;
+    }
+    if (strcmp(command, "wait") == 0) {
+        /* Runs until SIGTERM, says so and exits with the given code. */
+        struct sigaction action = {.sa_handler = on_sigterm};
+        sigaction(SIGTERM, &action, NULL);
+        printf("waiting\n");
+        fflush(stdout);
+        while (!got_sigterm) pause();
+        printf("got SIGTERM\n");
+        return (int)number;
+    }
+    if (strcmp(command, "stubborn") == 0) {
+        signal(SIGTERM, SIG_IGN);
+        printf("waiting\n");
+        fflush(stdout);
+        for (;;) pause();
+    }
+    if (strcmp(command, "sleep") == 0) {
+        sleep((unsigned)number);
+        return argc > 3 ? atoi(argv[3]) : 0;
+    }
+    fprintf(stderr, "unknown command: %s\n", command);
+    return 2;
+}
