@@ -45,7 +45,8 @@ step_terraform_validate() {
   ((${#folders[@]})) || die "infra holds no Terraform at all"
   cp -R infra "$copy"
   find "$copy" -type d -name .terraform -prune -exec rm -rf {} +
-  export TF_PLUGIN_CACHE_DIR="$CACHE/terraform-providers"
+  # For this step alone: inits side by side, as in the tests, must not share such a folder.
+  local -x TF_PLUGIN_CACHE_DIR="$CACHE/terraform-providers"
   mkdir -p "$TF_PLUGIN_CACHE_DIR"
 
   for folder in "${folders[@]}"; do
@@ -62,10 +63,10 @@ step_terraform_validate() {
       lock="$(find infra -name .terraform.lock.hcl -not -path '*/.terraform/*' | sort | head -n 1)"
       [[ -z $lock ]] || cp "$lock" "$copy/${folder#infra/}/.terraform.lock.hcl"
     fi
-    terraform -chdir="$copy/${folder#infra/}" init -no-color "${options[@]}" >"$SCRATCH/init.log" 2>&1 || {
-      cat "$SCRATCH/init.log"
-      die "terraform init failed in $folder"
-    }
+    # Silent unless it fails.
+    terraform -chdir="$copy/${folder#infra/}" init -no-color "${options[@]}" \
+      >"$SCRATCH/init.log" 2>&1 ||
+      { cat "$SCRATCH/init.log" && die "terraform init failed in $folder"; }
     terraform -chdir="$copy/${folder#infra/}" validate -no-color
   done
   rm -rf "$copy"
