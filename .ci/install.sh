@@ -13,10 +13,12 @@ step_system_packages() {
   local missing=()
   have git || missing+=(git)
   have cc || missing+=(gcc)
-  # The image's binary is linked statically, so the archive is needed, not just the shared library.
-  [[ $(cc -print-file-name=libc.a 2>/dev/null) == /* ]] || missing+=(libc6-dev)
+  if [[ $OSTYPE == linux* ]]; then
+    # The image's binary is linked statically: the archive is needed, not just the shared library.
+    [[ $(cc -print-file-name=libc.a 2>/dev/null) == /* ]] || missing+=(libc6-dev)
+    [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates)
+  fi
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
-  [[ -e /etc/ssl/certs/ca-certificates.crt || $OSTYPE != linux* ]] || missing+=(ca-certificates)
   install_packages "${missing[@]}"
 }
 
