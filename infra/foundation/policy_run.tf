@@ -1,0 +1,145 @@
+################################################################################
+# For those who run tasks and try their work in isolation
+#
+# They push images, start and stop tasks, read their logs, and register task definitions
+# under families of their own, <app>-<environment>-isolated-*. They cannot change what the
+# environment has deployed: no other family, no state, no infrastructure.
+#
+# ECS has no resource-level permission for DeregisterTaskDefinition, so it is not here: it
+# would let them take away everybody's. An isolated revision costs nothing and stays.
+################################################################################
+
+resource "aws_iam_policy" "run" {
+  for_each = local.environments
+
+  name        = "${each.value.prefix}-run"
+  description = "Run tasks in ${each.value.prefix} and try uncommitted work in isolation"
+  policy      = data.aws_iam_policy_document.run[each.key].json
+}
+
+data "aws_iam_policy_document" "run" {
+  for_each = local.environments
+
+  statement {
+    sid = "Lookups"
+    actions = [
+      "ecr:GetAuthorizationToken",
+      "ecs:DescribeTaskDefinition",
+      "ecs:ListTaskDefinitions",
+      "ecs:ListTaskDefinitionFamilies",
+      "logs:DescribeLogGroups",
+    ]
+    # None of these can be limited to a resource.
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "PushAndPullImage"
+    actions = [
+      "ecr:BatchCheckLayerAvailability",
+      "ecr:BatchGetImage",
+      "ecr:CompleteLayerUpload",
+      "ecr:DescribeImages",
+      "ecr:DescribeImageScanFindings",
+      "ecr:DescribeRepositories",
+      "ecr:GetDownloadUrlForLayer",
+      "ecr:InitiateLayerUpload",
+      "ecr:PutImage",
+      "ecr:UploadLayerPart",
+    ]
+    resources = [aws_ecr_repository.this.arn]
+  }
+
+  statement {
+    sid       = "RegisterIsolated"
+    actions   = ["ecs:RegisterTaskDefinition"]
+    resources = [each.value.isolated_families_arn]
+  }
+
+  statement {
+    sid       = "TagWhatTheyCreate"
+    actions   = ["ecs:TagResource"]
+    resources = [each.value.isolated_families_arn, each.value.task_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "ecs:CreateAction"
+      values   = ["RegisterTaskDefinition", "RunTask"]
+    }
+  }
+
+  statement {
+    sid       = "RunTasks"
+    actions   = ["ecs:RunTask"]
+    resources = [each.value.families_arn]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [each.value.cluster_arn]
+    }
+  }
+
+  statement {
+    sid       = "FollowAndStopTasks"
+    actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
+    resources = [each.value.task_arn]
+  }
+
+  statement {
+    sid       = "ListTasks"
+    actions   = ["ecs:ListTasks"]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [each.value.cluster_arn]
+    }
+  }
+
+  statement {
+    sid       = "LookAtCluster"
+    actions   = ["ecs:DescribeClusters"]
+    resources = [each.value.cluster_arn]
+  }
+
+  # A task started by hand has the roles that the same task has when a schedule starts it.
+  statement {
+    sid       = "PassTaskRoles"
+    actions   = ["iam:PassRole"]
+    resources = [each.value.roles_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "ReadLogs"
+    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    resources = [each.value.log_groups_arn]
+  }
+
+  # The outputs of the environment's root say where and how its tasks run.
+  statement {
+    sid       = "ReadState"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.state.arn}/${each.value.state_key}"]
+  }
+
+  # Who holds the environment is an object beside the state.
+  statement {
+    sid       = "Holds"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.state.arn}/holds/${each.key}*"]
+  }
+
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.state.arn]
+  }
+}
