@@ -121,7 +121,9 @@ class Events:
     def add(self, entry):
         timestamp, message = entry
         if not self.pending:
-            self.pending_time = timestamp
+            # Two streams may be out of order by a moment. An event that is older than its
+            # neighbour would be put in front of it, where a reader that went on does not look.
+            self.pending_time = max(timestamp, self.pending_time)
         ended = message.endswith(b"\n")
         self.pending += message[:-1] if ended else message
         # A shorter entry without an end of line is the last one of its stream.

@@ -1,12 +1,15 @@
 """Every capability, in the order in which wrappers of the same function are put around each other."""
 
-from . import leftovers  # noqa: I001 (the label comes before the options of a container)
-from . import container_options
-from . import (awslogs, registry, run_task, secure_string, start_container, stop_task, task_end,
-               timestamps)
+import logging
 
-__all__ = ["awslogs", "container_options", "leftovers", "registry", "run_task", "secure_string",
-           "start_container", "stop_task", "task_end", "timestamps"]
+from . import leftovers  # isort: skip
+from . import container_options  # isort: skip
+from . import awslogs, filter_log_events, registry, rule_targets, run_task, schedules
+from . import secure_string, start_container, stop_task, task_end, task_events, timestamps
+
+__all__ = ["awslogs", "container_options", "filter_log_events", "leftovers", "registry",
+           "rule_targets", "run_task", "schedules", "secure_string", "start_container",
+           "stop_task", "task_end", "task_events", "timestamps"]
 
 
 def start():
@@ -14,6 +17,7 @@ def start():
     from ministack.services import ecs
     docker_client = ecs._get_docker()
     if docker_client is None:
-        import logging
         logging.getLogger("sandbox").warning("no Docker Engine was found: tasks cannot run")
     leftovers.sweep(docker_client)
+    rule_targets.look_every_second()
+    task_events.start()

@@ -28,7 +28,7 @@ from ministack.core.concurrency import resource_lock, spawn_background
 from ministack.core.responses import request_scope
 from ministack.services import ecs, ecs_metadata
 
-from . import awslogs
+from . import awslogs, task_events
 from .hooks import replaces, uses
 from .start_container import TaskStartError, TaskStoppedWhileStarting, explain, remove
 
@@ -182,6 +182,7 @@ def begin_to_stop(task, reason, stop_code):
         task["stoppedReason"] = reason[:1024]
         task["stoppingAt"] = ecs._iso()
     ecs_metadata.set_task_status(task["taskArn"], desired_status="STOPPED")
+    task_events.tell(task)
     return True
 
 
@@ -199,6 +200,7 @@ def end_task(task, docker_client):
     if ever_ran:
         task["executionStoppedAt"] = ecs._iso()
     set_status(task, "DEPROVISIONING", counts=True)
+    task_events.tell(task)
     for docker_id in list(task.get("_docker_ids") or []):
         awslogs.wait_until_forwarded(docker_id, LOG_DEADLINE)
     ecs._mark_task_stopped(task["taskArn"], task, task.get("stoppedReason", ""),
@@ -262,6 +264,7 @@ def mark_task_stopped(task_arn, task, reason, stop_code, exit_code=None):
         task["lastStatus"] = "STOPPED"
     ecs_metadata.set_task_status(task_arn, known_status="STOPPED", desired_status="STOPPED")
     ecs_metadata.set_all_container_status(task_arn, "STOPPED")
+    task_events.tell(task)
     cluster_name = ecs._cluster_name_from_arn(task.get("clusterArn", ""))
     if cluster_name:
         ecs._recount_cluster(cluster_name)
