@@ -8,7 +8,6 @@
 ################################################################################
 
 resource "aws_iam_policy" "deploy" {
-  #checkov:skip=CKV_AWS_289:Role and policy writes are limited to the environment's path and need the permissions boundary.
   for_each = local.environments
 
   name        = "${each.value.prefix}-deploy"
@@ -17,6 +16,7 @@ resource "aws_iam_policy" "deploy" {
 }
 
 data "aws_iam_policy_document" "deploy" {
+  #checkov:skip=CKV_AWS_356:Lookups that EC2, SSM and ECS offer no resource-level permission for.
   for_each = local.environments
 
   statement {

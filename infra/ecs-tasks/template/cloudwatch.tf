@@ -58,7 +58,10 @@ module "nightly_report" {
   # else's nightly jobs on the dot.
   flexible_window_minutes = 15
 
-  overrides = { environment = { TASK_AUTHOR = "schedule/nightly-report" } }
+  overrides = {
+    command     = concat(local.tasks["nightly-report"].command, ["--bucket", local.claims_bucket_name])
+    environment = { TASK_AUTHOR = "schedule/nightly-report" }
+  }
 
   dead_letter_arn      = local.dead_letter_arn
   permissions_boundary = local.permissions_boundary

@@ -94,7 +94,7 @@ data "aws_iam_policy_document" "execution" {
 # Task roles: what a task's own code may do. A task that needs none names none
 ################################################################################
 
-# Reads the claims that arrive and writes what it made of them, in its own bucket only.
+# Reads the claims that arrive and writes its results, in its own bucket only.
 resource "aws_iam_role" "import_claims" {
   name                 = "${local.prefix}-import-claims"
   path                 = local.iam_path
@@ -111,9 +111,15 @@ resource "aws_iam_role_policy" "import_claims" {
 
 data "aws_iam_policy_document" "import_claims" {
   statement {
-    sid       = "ReadAndWriteClaims"
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    sid       = "ReadClaims"
+    actions   = ["s3:GetObject"]
     resources = ["${aws_s3_bucket.claims.arn}/*"]
+  }
+
+  statement {
+    sid       = "WriteResults"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.claims.arn}/results/*"]
   }
 
   # With it a missing object is "not found"; without it, "access denied".
@@ -121,5 +127,40 @@ data "aws_iam_policy_document" "import_claims" {
     sid       = "ListClaims"
     actions   = ["s3:ListBucket"]
     resources = [aws_s3_bucket.claims.arn]
+  }
+}
+
+# Reads the results of import-claims, and nothing that came in.
+resource "aws_iam_role" "nightly_report" {
+  name                 = "${local.prefix}-nightly-report"
+  path                 = local.iam_path
+  description          = "What the task nightly-report may do"
+  assume_role_policy   = data.aws_iam_policy_document.ecs_tasks_trust.json
+  permissions_boundary = local.permissions_boundary
+}
+
+resource "aws_iam_role_policy" "nightly_report" {
+  name   = "claims-results"
+  role   = aws_iam_role.nightly_report.id
+  policy = data.aws_iam_policy_document.nightly_report.json
+}
+
+data "aws_iam_policy_document" "nightly_report" {
+  statement {
+    sid       = "ReadResults"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.claims.arn}/results/*"]
+  }
+
+  statement {
+    sid       = "ListResults"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.claims.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["results/*"]
+    }
   }
 }

@@ -12,7 +12,7 @@
 module "import_claims" {
   source = "../../modules/s3_ecs_trigger"
 
-  name    = "${local.prefix}-import-claims-s3"
+  name    = "${local.prefix}-import-claims"
   task    = local.startable["import-claims"]
   target  = local.target
   command = local.tasks["import-claims"].command

@@ -43,13 +43,15 @@ locals {
     # Its arguments are a bucket and a key; s3_subscriptions.tf appends them.
     import-claims = {
       command   = ["import-claims"]
-      env       = [local.claims_bucket]
+      env       = [local.unattended_log_level]
       task_role = aws_iam_role.import_claims.arn
     }
 
+    # Its schedule in cloudwatch.tf says which bucket to report on.
     nightly-report = {
-      command = ["nightly-report"]
-      env     = []
+      command   = ["nightly-report"]
+      env       = [local.unattended_log_level]
+      task_role = aws_iam_role.nightly_report.arn
     }
 
     # Says what a task finds where it runs. It is the one that shows how a secret arrives,

@@ -58,7 +58,7 @@ resource "aws_scheduler_schedule" "this" {
 ################################################################################
 
 resource "aws_iam_role" "this" {
-  name                 = var.name
+  name                 = "${var.name}-schedule"
   path                 = var.role_path
   description          = "Starts ${var.task.container} on schedule"
   assume_role_policy   = data.aws_iam_policy_document.trust.json

@@ -1,10 +1,10 @@
 variable "name" {
-  description = "The name of the schedule and of its role"
+  description = "The name of the schedule; that of its role ends in -schedule besides"
   type        = string
 
   validation {
-    condition     = can(regex("^[0-9A-Za-z_.-]{1,64}$", var.name))
-    error_message = "The name is at most 64 letters, digits, hyphens, dots and underscores."
+    condition     = can(regex("^[0-9A-Za-z_.-]{1,55}$", var.name))
+    error_message = "The name is at most 55 letters, digits, hyphens, dots and underscores."
   }
 }
 

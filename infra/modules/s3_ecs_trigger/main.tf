@@ -78,7 +78,7 @@ resource "aws_cloudwatch_event_target" "this" {
 ################################################################################
 
 resource "aws_iam_role" "this" {
-  name                 = var.name
+  name                 = "${var.name}-trigger"
   path                 = var.role_path
   description          = "Starts ${var.task.container} for new objects in ${var.bucket}"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
