@@ -1,0 +1,256 @@
+//! The whole command line on one page. No logic.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::names::TaskName;
+
+/// Build, deploy, run and watch background tasks on AWS ECS.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0-255  of `try` and `run`: the task's own
+  2      wrong usage
+  120    the task exited 0, but it ran another image than the one that was pushed
+  121    the task stopped without an exit code: it never started
+  125    the tool failed before the task ran
+  126    refused: nothing was changed
+  130    interrupted";
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Environment from Cargo.toml; its default_environment otherwise
+    #[arg(long, global = true, value_name = "NAME")]
+    pub env: Option<String>,
+    /// Use the local AWS instead of a real account
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+    /// AWS profile
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// AWS region
+    #[arg(long, global = true, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Show the log lines of tasks as they came
+    #[arg(long, global = true)]
+    pub raw: bool,
+    /// Show the commands that are run
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the image of HEAD and push it to ECR
+    ///
+    /// The tag is the full git SHA. An image that is in ECR already is left as it is. stdout has one
+    /// line: the image's reference with its digest.
+    #[command(
+        after_help = "Examples:\n  cargo xtask build-and-publish\n  cargo xtask build-and-publish --allow-dirty --sandbox"
+    )]
+    BuildAndPublish(BuildAndPublish),
+
+    /// Apply HEAD's Terraform and image in TEST
+    ///
+    /// Refused unless auto-deploy is paused and the image is in ECR. Goes ahead unasked when only
+    /// the images of task definitions change.
+    #[command(
+        after_help = "Examples:\n  cargo xtask deploy-test\n  cargo xtask deploy-test --dry-run"
+    )]
+    DeployTest(Deploy),
+
+    /// Apply HEAD's Terraform and image in an environment
+    ///
+    /// The same as deploy-test, for the environment that --env names.
+    #[command(
+        after_help = "Examples:\n  cargo xtask deploy --env test\n  cargo xtask deploy --env stage --yes"
+    )]
+    Deploy(Deploy),
+
+    /// The whole loop: build, push, apply, check, launch, logs, exit code
+    ///
+    /// Runs a task on ECS as it is in the working tree, uncommitted changes included, and exits with
+    /// its exit code. stdout has the task's log.
+    #[command(
+        after_help = "Examples:\n  cargo xtask try my-new-task-name --sandbox\n  cargo xtask try import-claims -- my-bucket in/claims.csv"
+    )]
+    Try(Try),
+
+    /// Launch a task as it is deployed, and follow it
+    ///
+    /// Builds and deploys nothing. stdout has the task's log.
+    #[command(
+        after_help = "Examples:\n  cargo xtask run nightly-report --sandbox\n  cargo xtask run diagnose --detach -e LEVEL=debug -- --sleep 60"
+    )]
+    Run(Run),
+
+    /// Show the log of a task's last run, or of a task by its ID
+    ///
+    /// Without --follow it shows what is there and ends.
+    #[command(
+        after_help = "Examples:\n  cargo xtask logs nightly-report\n  cargo xtask logs nightly-report --next"
+    )]
+    Logs(Logs),
+
+    /// Stop a running task
+    ///
+    /// SIGTERM first, SIGKILL after the definition's stopTimeout.
+    #[command(
+        after_help = "Examples:\n  cargo xtask stop 0f9de17a6b1b4d5c8f7d\n  cargo xtask stop 0f9de17a6b1b4d5c8f7d --reason 'wrong bucket'"
+    )]
+    Stop(Stop),
+
+    /// Look at, pause or resume the workflows that deploy main by themselves
+    #[command(
+        after_help = "Examples:\n  cargo xtask auto-deploy status\n  cargo xtask auto-deploy pause --sandbox"
+    )]
+    AutoDeploy {
+        #[command(subcommand)]
+        action: AutoDeploy,
+    },
+
+    /// Manage the local AWS
+    #[command(after_help = "Examples:\n  cargo xtask sandbox status\n  cargo xtask sandbox reset")]
+    Sandbox {
+        #[command(subcommand)]
+        action: Sandbox,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct BuildAndPublish {
+    /// Publish uncommitted changes under a tag that says so
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Do not ask about a plan that changes more than images
+    #[arg(long)]
+    pub yes: bool,
+    /// Deploy uncommitted changes that were published with --allow-dirty
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Try {
+    #[command(flatten)]
+    pub launch: LaunchOptions,
+    /// Do not ask about a plan that changes more than images
+    #[arg(long)]
+    pub yes: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub launch: LaunchOptions,
+    /// Print the task's ID and leave it running
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LaunchOptions {
+    /// The task, as tasks.tf names it
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// Arguments of the task
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    /// Who launches it; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// A variable for this run alone (no secrets: ECS shows it to everybody)
+    #[arg(long = "env-var", short, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub environment: Vec<(String, String)>,
+    /// CPU units of this run, 1024 to a vCPU
+    #[arg(long, value_name = "UNITS")]
+    pub cpu: Option<u32>,
+    /// Memory of this run in MiB
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// A task's name, or the ID or ARN of one run
+    #[arg(value_name = "TASK|ID")]
+    pub target: String,
+    /// Go on until the task has stopped
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only lines of the last … (10m, 2h, 1d)
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub since: Option<std::time::Duration>,
+    /// Wait for the task's next run, whoever or whatever starts it, and follow it
+    #[arg(long, conflicts_with = "since")]
+    pub next: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// The ID or ARN of a run
+    pub id: String,
+    /// What others will read as the reason
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum AutoDeploy {
+    /// Say whether the environment's workflows are enabled, and which runs are live
+    Status,
+    /// Disable the workflows
+    Pause,
+    /// Enable the workflows
+    Resume,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Sandbox {
+    /// Start it, if it is not running
+    Up,
+    /// Stop it; it forgets everything
+    Down,
+    /// Say whether it runs, and where
+    Status,
+    /// Start it anew, empty
+    Reset,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,202 @@
+//! Builds every AWS client, in one place, and turns the SDK's errors into ours.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::{ecr::Ecr, ecs::Ecs, logs::Logs};
+use crate::failure::Problem;
+use crate::sandbox::address::Address;
+use crate::settings::Environment;
+
+/// Attempts of each call, the first included. With the SDK's exponential backoff (20 s at most
+/// between two attempts) and jitter this rides out about a minute of throttling.
+const MAX_ATTEMPTS: u32 = 8;
+
+pub struct Aws {
+    config: SdkConfig,
+}
+
+/// Whose credentials these are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub account: String,
+    pub arn: String,
+}
+
+impl Aws {
+    /// The clients of an environment: of the real AWS, or of the sandbox at its address.
+    pub async fn connect(environment: &Environment, sandbox: Option<&Address>) -> Self {
+        let retries = RetryConfig::standard()
+            .with_max_attempts(MAX_ATTEMPTS)
+            .with_initial_backoff(Duration::from_millis(200));
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(Duration::from_secs(60))
+            .build();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(environment.region.clone()))
+            .retry_config(retries)
+            .timeout_config(timeouts);
+        let loader = match AppName::new("cargo-xtask") {
+            Ok(name) => loader.app_name(name),
+            Err(_) => loader,
+        };
+        let loader = match (sandbox, &environment.profile) {
+            // Explicit keys and an explicit address: nothing of the user's AWS set-up is read.
+            (Some(address), _) => loader
+                .endpoint_url(&address.endpoint)
+                .profile_name("sandbox")
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                    &address.access_key_id,
+                    &address.secret_access_key,
+                    None,
+                    None,
+                    "sandbox",
+                ))),
+            (None, Some(profile)) => loader.profile_name(profile),
+            (None, None) => loader,
+        };
+        Aws {
+            config: loader.load().await,
+        }
+    }
+
+    pub fn ecr(&self) -> Ecr {
+        Ecr::new(aws_sdk_ecr::Client::new(&self.config))
+    }
+
+    pub fn ecs(&self) -> Ecs {
+        Ecs::new(aws_sdk_ecs::Client::new(&self.config))
+    }
+
+    pub fn logs(&self) -> Logs {
+        Logs::new(aws_sdk_cloudwatchlogs::Client::new(&self.config))
+    }
+
+    /// Asks STS who we are. It needs no permission, so that an error is about the credentials.
+    pub async fn identity(&self) -> anyhow::Result<Identity> {
+        let answer = aws_sdk_sts::Client::new(&self.config)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| explain(error, "asking AWS whose credentials these are"))?;
+        Ok(Identity {
+            account: answer.account.context("STS named no account")?,
+            arn: answer.arn.unwrap_or_default(),
+        })
+    }
+}
+
+/// An SDK error as ours: what was tried, the code and text of AWS, and a hint where we have one.
+pub fn explain<E, R>(error: SdkError<E, R>, tried: &str) -> anyhow::Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: Debug + Send + Sync + 'static,
+{
+    let code = error.code().unwrap_or_default().to_owned();
+    let chain = DisplayErrorContext(&error).to_string();
+    // The chain ends in the debug form of the whole error, which may hold request headers.
+    let chain = chain.split(" (").next().unwrap_or_default().to_owned();
+    let text = match error.message() {
+        Some(message) => format!("{tried}: {code}: {message}"),
+        None if code.is_empty() => format!("{tried}: {chain}"),
+        None => format!("{tried}: {code}"),
+    };
+    match hint(&code, &chain) {
+        Some(hint) => Problem::failed(text, hint).into(),
+        None => anyhow::Error::msg(text),
+    }
+}
+
+/// What to do about an AWS error, from its code and its text.
+fn hint(code: &str, chain: &str) -> Option<&'static str> {
+    let expired = ["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+    let unknown = [
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+    ];
+    if expired.contains(&code)
+        || chain.contains("token has expired")
+        || chain.contains("session has expired")
+    {
+        return Some(
+            "the credentials have expired: log in again (for example `aws sso login`) and run the command again; it goes on where it was",
+        );
+    }
+    if unknown.contains(&code) {
+        return Some(
+            "AWS does not know these credentials: check AWS_PROFILE and the keys in the environment",
+        );
+    }
+    if code.starts_with("AccessDenied") {
+        return Some(
+            "the role in use lacks this permission; infra/foundation/README.md lists what each job needs",
+        );
+    }
+    if chain.contains("credentials provider")
+        || chain.contains("no credentials")
+        || chain.contains("CredentialsNotLoaded")
+    {
+        return Some(
+            "no AWS credentials were found: log in (for example `aws sso login`) and set AWS_PROFILE,\nor try the same on the local AWS: add `--sandbox`",
+        );
+    }
+    if chain.contains("dispatch failure") {
+        return Some(
+            "AWS could not be reached: check the network, the region, and AWS_ENDPOINT_URL",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hint;
+
+    #[test]
+    fn hints() {
+        for (code, chain, expected) in [
+            ("ExpiredTokenException", "service error", "expired"),
+            (
+                "",
+                "the SSO session has expired or is otherwise invalid",
+                "expired",
+            ),
+            (
+                "UnrecognizedClientException",
+                "service error",
+                "does not know",
+            ),
+            (
+                "AccessDeniedException",
+                "service error",
+                "lacks this permission",
+            ),
+            (
+                "",
+                "dispatch failure: other: the credentials provider was not enabled",
+                "--sandbox",
+            ),
+            (
+                "",
+                "dispatch failure: io error: connection refused",
+                "could not be reached",
+            ),
+        ] {
+            let hint = hint(code, chain).unwrap_or("none");
+            assert!(hint.contains(expected), "{code} {chain}: {hint}");
+        }
+        assert_eq!(hint("ServerException", "service error"), None);
+    }
+}

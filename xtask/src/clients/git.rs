@@ -1,0 +1,193 @@
+//! The repository: git2 for what is in the object store, the git CLI for what is in the files
+//! (it alone knows filters, worktrees, sparse checkouts and partial clones).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use xshell::{Shell, cmd};
+
+use crate::failure::Problem;
+use crate::names::GitSha;
+
+pub struct Git {
+    root: PathBuf,
+    repository: git2::Repository,
+}
+
+/// Where HEAD is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    pub sha: GitSha,
+    /// None when HEAD is detached.
+    pub branch: Option<String>,
+}
+
+/// The files that go into the image or the infra, compared with HEAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Paths that differ from HEAD, untracked ones included.
+    pub changed: Vec<String>,
+    /// The git tree ID of these files as they are now.
+    pub id: String,
+}
+
+impl Git {
+    pub fn open(root: &Path) -> anyhow::Result<Self> {
+        let repository = git2::Repository::discover(root).map_err(|error| {
+            anyhow::Error::new(Problem::failed(
+                format!("{} is not in a git repository: {}", root.display(), error.message()),
+                "the image's tag is the commit's ID: run `git init` and commit, or clone the repository",
+            ))
+        })?;
+        Ok(Git {
+            root: root.to_owned(),
+            repository,
+        })
+    }
+
+    pub fn head(&self) -> anyhow::Result<Head> {
+        let head = self.repository.head().map_err(|error| {
+            anyhow::Error::new(Problem::failed(
+                format!("the repository has no commit yet ({})", error.message()),
+                "the image's tag is the commit's ID: commit first",
+            ))
+        })?;
+        let commit = head
+            .peel_to_commit()
+            .context("reading the commit at HEAD")?;
+        let sha = GitSha::parse(&commit.id().to_string()).map_err(anyhow::Error::msg)?;
+        let branch = if head.is_branch() {
+            head.shorthand().ok().map(str::to_owned)
+        } else {
+            None
+        };
+        Ok(Head { sha, branch })
+    }
+
+    /// `user.name` of git's configuration, for who launched a task.
+    pub fn user_name(&self) -> Option<String> {
+        let name = self
+            .repository
+            .config()
+            .ok()?
+            .get_string("user.name")
+            .ok()?;
+        if name.trim().is_empty() {
+            None
+        } else {
+            Some(name)
+        }
+    }
+
+    /// The URL of the remote `origin`.
+    pub fn origin_url(&self) -> Option<String> {
+        let remote = self.repository.find_remote("origin").ok()?;
+        remote.url().ok().map(str::to_owned)
+    }
+
+    /// How many commits `origin/<main>` has that HEAD lacks, as far as this clone knows. None when
+    /// the remote branch or the common history is not here (a shallow clone).
+    pub fn behind(&self, main_branch: &str) -> Option<usize> {
+        let name = format!("refs/remotes/origin/{main_branch}");
+        let main = self.repository.find_reference(&name).ok()?.target()?;
+        let head = self.repository.head().ok()?.target()?;
+        self.repository
+            .graph_ahead_behind(head, main)
+            .ok()
+            .map(|(_, behind)| behind)
+    }
+
+    /// The state of `paths` (those that exist) in the working tree.
+    pub fn tree(&self, paths: &[&str]) -> anyhow::Result<Tree> {
+        let sh = Shell::new()?;
+        sh.change_dir(&self.root);
+        // A path may be known to HEAD only (deleted) or to the folder only (new).
+        let head = self
+            .repository
+            .head()
+            .and_then(|head| head.peel_to_tree())
+            .context("reading HEAD's tree")?;
+        let known =
+            |path: &&&str| self.root.join(path).exists() || head.get_path(Path::new(path)).is_ok();
+        let paths: Vec<&str> = paths.iter().filter(known).copied().collect();
+        let paths = paths.as_slice();
+        let status = cmd!(
+            sh,
+            "git status --porcelain=v1 -z --untracked-files=all --no-renames -- {paths...}"
+        )
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .context("asking git which files are changed")?;
+        let changed = status
+            .split('\0')
+            .filter_map(|entry| entry.get(3..))
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect();
+
+        // A tree of a temporary index: the user's own index is left alone. It starts as HEAD, so
+        // that what a sparse checkout leaves out counts as it is there.
+        let index = tempfile::tempdir().context("making a folder for a temporary index")?;
+        let _guard = sh.push_env("GIT_INDEX_FILE", index.path().join("index"));
+        cmd!(sh, "git read-tree HEAD")
+            .quiet()
+            .run()
+            .context("reading HEAD into a temporary index")?;
+        if !paths.is_empty() {
+            cmd!(sh, "git add --all -- {paths...}")
+                .quiet()
+                .ignore_stderr()
+                .run()
+                .context("hashing the files that go into the image")?;
+        }
+        let id = cmd!(sh, "git write-tree")
+            .quiet()
+            .read()
+            .context("hashing the tree")?;
+        Ok(Tree {
+            changed,
+            id: id.trim().to_owned(),
+        })
+    }
+}
+
+/// `owner/name` of a GitHub remote URL; None for another host or a local path.
+pub fn github_repository(url: &str) -> Option<String> {
+    let rest = [
+        "https://github.com/",
+        "http://github.com/",
+        "git@github.com:",
+        "ssh://git@github.com/",
+    ]
+    .iter()
+    .find_map(|prefix| url.strip_prefix(prefix))?;
+    let rest = rest.trim_end_matches('/');
+    let rest = rest.strip_suffix(".git").unwrap_or(rest);
+    let (owner, name) = rest.split_once('/')?;
+    if owner.is_empty() || name.is_empty() || name.contains('/') {
+        None
+    } else {
+        Some(rest.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn github_urls() {
+        for (url, expected) in [
+            ("https://github.com/a/b.git", Some("a/b")),
+            ("https://github.com/a/b/", Some("a/b")),
+            ("git@github.com:a/b.git", Some("a/b")),
+            ("ssh://git@github.com/a/b", Some("a/b")),
+            ("https://gitlab.com/a/b", None),
+            ("/srv/git/b.git", None),
+            ("https://github.com/a", None),
+        ] {
+            assert_eq!(github_repository(url).as_deref(), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! One file per outside system: a concrete struct with a few verbs in our own words.
+//! The systems' own types stay inside.
+
+pub mod aws;
+pub mod docker;
+pub mod ecr;
+pub mod ecs;
+pub mod git;
+pub mod github;
+pub mod logs;
+pub mod process;
+pub mod tasks_file;
+pub mod terraform;

@@ -1,0 +1,368 @@
+//! What a saved plan would change, and whether that is nothing but the image of task definitions.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::outputs::Outputs;
+use crate::ui::plural::count;
+
+/// The environment variable of a container that follows the tag and nothing else.
+const TAG_VARIABLE: &str = "SERVICE_DOCKER_TAG";
+
+#[derive(Debug, Clone, Default)]
+pub struct PlannedChange {
+    pub changes: Vec<Change>,
+    /// Do any outputs change?
+    pub outputs_change: bool,
+    /// The outputs after the apply, when the plan knows them all already.
+    pub outputs: Option<Outputs>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub address: String,
+    pub kind: Kind,
+    pub action: Action,
+}
+
+/// Task definitions are told apart: replacing one is how a deploy works, deleting one is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    TaskDefinition { task: String },
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Create,
+    Update,
+    Replace,
+    Delete,
+    /// A new revision that differs from the last in its image tag alone.
+    Image,
+}
+
+impl PlannedChange {
+    /// Reads `terraform show -json` of a saved plan.
+    pub fn read(text: &str) -> anyhow::Result<Self> {
+        let plan: Value = serde_json::from_str(text).context("the plan is no JSON")?;
+        let none = Vec::new();
+        let resources = plan["resource_changes"].as_array().unwrap_or(&none);
+        let changes = resources.iter().filter_map(read_change).collect();
+        let outputs_change = plan["output_changes"].as_object().is_some_and(|outputs| {
+            outputs
+                .values()
+                .any(|output| output["actions"] != serde_json::json!(["no-op"]))
+        });
+        let outputs = Outputs::read(&plan["planned_values"]["outputs"]).ok();
+        Ok(PlannedChange {
+            changes,
+            outputs_change,
+            outputs,
+        })
+    }
+
+    /// Nothing to apply, and everything known that an apply would tell.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && !self.outputs_change && self.outputs.is_some()
+    }
+
+    /// Such a change goes ahead unasked.
+    pub fn only_images(&self) -> bool {
+        self.changes
+            .iter()
+            .all(|change| change.action == Action::Image)
+    }
+
+    /// The tasks that would be gone.
+    pub fn deleted_tasks(&self) -> Vec<&str> {
+        self.changes
+            .iter()
+            .filter_map(|change| match &change.kind {
+                Kind::TaskDefinition { task } if change.action == Action::Delete => {
+                    Some(task.as_str())
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// A few lines for people: images counted, everything else by name.
+    pub fn summary(&self) -> String {
+        if self.changes.is_empty() {
+            return if self.outputs_change {
+                "only outputs change".into()
+            } else {
+                "nothing changes".into()
+            };
+        }
+        let mut lines = Vec::new();
+        let images = self
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::Image)
+            .count();
+        if images > 0 {
+            lines.push(format!(
+                "{} with the new image",
+                count(images, "task definition")
+            ));
+        }
+        let mut named: Vec<&Change> = self
+            .changes
+            .iter()
+            .filter(|change| change.action != Action::Image)
+            .collect();
+        named.sort_by_key(|change| (change.action != Action::Delete, change.address.clone()));
+        // The deletions come first and are never cut off.
+        let deletions = named
+            .iter()
+            .filter(|change| change.action == Action::Delete)
+            .count();
+        let shown = deletions.max(12);
+        for change in named.iter().take(shown) {
+            lines.push(format!("{} {}", change.action.verb(), change.address));
+        }
+        if named.len() > shown {
+            lines.push(format!("and {} more", named.len() - shown));
+        }
+        lines.join("\n")
+    }
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Delete => "DELETE",
+            Action::Image => "new image",
+        }
+    }
+}
+
+fn read_change(resource: &Value) -> Option<Change> {
+    let change = &resource["change"];
+    let actions: Vec<&str> = change["actions"]
+        .as_array()?
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let action = match actions.as_slice() {
+        ["create"] => Action::Create,
+        ["update"] => Action::Update,
+        ["delete"] | ["forget"] => Action::Delete,
+        [_, _] => Action::Replace,
+        // no-op and read
+        _ => return None,
+    };
+    let is_definition = resource["type"] == "aws_ecs_task_definition";
+    let kind = if is_definition {
+        let index = resource["index"]
+            .as_str()
+            .or_else(|| resource["name"].as_str());
+        Kind::TaskDefinition {
+            task: index.unwrap_or_default().to_owned(),
+        }
+    } else {
+        Kind::Other
+    };
+    let image_only = is_definition && action == Action::Replace && only_image_differs(change);
+    Some(Change {
+        address: resource["address"].as_str().unwrap_or_default().to_owned(),
+        kind,
+        action: if image_only { Action::Image } else { action },
+    })
+}
+
+/// True when before and after are the same but for the tag of images and the variable that holds it.
+/// What is unknown until the apply (ARN, revision) does not count; anything else that is unknown does.
+fn only_image_differs(change: &Value) -> bool {
+    let (Some(before), Some(after)) = (change["before"].as_object(), change["after"].as_object())
+    else {
+        return false;
+    };
+    let derived = ["arn", "arn_without_revision", "id", "revision"];
+    let unknown = change["after_unknown"].as_object();
+    let unknown_inputs = unknown
+        .into_iter()
+        .flatten()
+        .any(|(key, value)| !derived.contains(&key.as_str()) && contains_true(value));
+    if unknown_inputs {
+        return false;
+    }
+    after.iter().all(|(key, after)| {
+        let before = before.get(key).unwrap_or(&Value::Null);
+        match (key.as_str(), before.as_str(), after.as_str()) {
+            ("container_definitions", Some(before), Some(after)) => {
+                let before = without_tag(before);
+                before.is_some() && before == without_tag(after)
+            }
+            _ => before == after || derived.contains(&key.as_str()),
+        }
+    })
+}
+
+fn contains_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => *value,
+        Value::Array(items) => items.iter().any(contains_true),
+        Value::Object(fields) => fields.values().any(contains_true),
+        _ => false,
+    }
+}
+
+/// The container definitions with the tag taken out of every image that follows it, and what AWS
+/// fills in by itself (empty lists) left out, in an order that does not matter.
+fn without_tag(definitions: &str) -> Option<Value> {
+    let mut definitions: Value = serde_json::from_str(definitions).ok()?;
+    for container in definitions.as_array_mut()? {
+        let container = container.as_object_mut()?;
+        let variables = container
+            .get("environment")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let tag = variables
+            .iter()
+            .find(|variable| variable["name"] == TAG_VARIABLE)
+            .and_then(|variable| variable["value"].as_str())
+            .unwrap_or_default()
+            .to_owned();
+        if let Some(image) = container.get("image").and_then(Value::as_str)
+            && let Some((repository, image_tag)) = image.rsplit_once(':')
+            && image_tag == tag
+        {
+            let repository = repository.to_owned();
+            container.insert("image".into(), Value::String(repository));
+        }
+        let mut variables: Vec<Value> = variables
+            .into_iter()
+            .filter(|variable| variable["name"] != TAG_VARIABLE)
+            .collect();
+        variables.sort_by_key(|variable| variable["name"].as_str().unwrap_or_default().to_owned());
+        container.insert("environment".into(), Value::Array(variables));
+        container.retain(|_, value| {
+            !matches!(value, Value::Array(items) if items.is_empty()) && !value.is_null()
+        });
+    }
+    Some(definitions)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn definition(tag: &str, extra: &Value) -> Value {
+        let mut container = json!({
+            "name": "x", "image": format!("1.ecr/api:{tag}"), "command": ["x"],
+            "environment": [{"name": "SERVICE_DOCKER_TAG", "value": tag}, {"name": "A", "value": "1"}],
+        });
+        for (key, value) in extra.as_object().unwrap() {
+            container[key] = value.clone();
+        }
+        json!({ "family": "api-test-x", "cpu": "256", "container_definitions": json!([container]).to_string() })
+    }
+
+    fn plan(actions: &[&str], before: &Value, after: &Value, kind: &str) -> PlannedChange {
+        let change = json!({
+            "resource_changes": [{
+                "address": format!("module.tasks.{kind}.this[\"x\"]"), "type": kind, "name": "this", "index": "x",
+                "change": { "actions": actions, "before": before, "after": after, "after_unknown": { "arn": true, "revision": true } }
+            }]
+        });
+        PlannedChange::read(&change.to_string()).unwrap()
+    }
+
+    const DEFINITION: &str = "aws_ecs_task_definition";
+
+    #[test]
+    fn a_new_tag_alone_is_an_image_change() {
+        let nothing = json!({});
+        let reordered = json!({ "environment": [
+            {"name": "A", "value": "1"}, {"name": "SERVICE_DOCKER_TAG", "value": "new"}], "mountPoints": [] });
+        for extra in [&nothing, &reordered] {
+            let change = plan(
+                &["delete", "create"],
+                &definition("old", &nothing),
+                &definition("new", extra),
+                DEFINITION,
+            );
+            assert!(change.only_images(), "{extra}");
+            assert_eq!(change.summary(), "1 task definition with the new image");
+        }
+    }
+
+    #[test]
+    fn anything_more_is_not() {
+        let nothing = json!({});
+        for extra in [
+            json!({ "command": ["y"] }),
+            json!({ "image": "1.ecr/other:new" }),
+            json!({ "image": "1.ecr/api:other" }),
+            json!({ "environment": [{"name": "SERVICE_DOCKER_TAG", "value": "new"}] }),
+            json!({ "memory": 5 }),
+        ] {
+            let change = plan(
+                &["delete", "create"],
+                &definition("old", &nothing),
+                &definition("new", &extra),
+                DEFINITION,
+            );
+            assert!(!change.only_images(), "{extra}");
+        }
+        let mut bigger = definition("new", &nothing);
+        bigger["cpu"] = json!("512");
+        assert!(
+            !plan(
+                &["delete", "create"],
+                &definition("old", &nothing),
+                &bigger,
+                DEFINITION
+            )
+            .only_images()
+        );
+    }
+
+    #[test]
+    fn deletions_are_named_first() {
+        let change = plan(
+            &["delete"],
+            &definition("old", &json!({})),
+            &Value::Null,
+            DEFINITION,
+        );
+        assert!(!change.only_images());
+        assert_eq!(change.deleted_tasks(), ["x"]);
+        assert_eq!(
+            change.summary(),
+            "DELETE module.tasks.aws_ecs_task_definition.this[\"x\"]"
+        );
+    }
+
+    #[test]
+    fn other_resources_are_not_images() {
+        let change = plan(
+            &["update"],
+            &json!({"a": 1}),
+            &json!({"a": 2}),
+            "aws_iam_role",
+        );
+        assert!(!change.only_images());
+        assert!(change.deleted_tasks().is_empty());
+        assert_eq!(
+            change.summary(),
+            "update module.tasks.aws_iam_role.this[\"x\"]"
+        );
+    }
+
+    #[test]
+    fn an_empty_plan_without_known_outputs_is_still_applied() {
+        let change = PlannedChange::read("{}").unwrap();
+        assert!(change.only_images());
+        assert!(!change.is_empty());
+    }
+}

@@ -1,0 +1,37 @@
+//! One thin file per command; each returns the process's exit code.
+
+mod auto_deploy;
+mod build_and_publish;
+mod deploy;
+mod logs;
+mod run;
+mod sandbox;
+mod stop;
+mod try_task;
+
+use crate::cli::{Cli, Command};
+use crate::session::Session;
+
+pub async fn run(cli: Cli) -> anyhow::Result<u8> {
+    let mut global = cli.global;
+    match cli.command {
+        Command::Sandbox { action } => {
+            sandbox::run(action, &Session::open_without_sandbox(&global)?).await
+        }
+        Command::BuildAndPublish(args) => {
+            build_and_publish::run(&args, &Session::open(&global).await?).await
+        }
+        Command::DeployTest(args) => {
+            global.env = Some("test".to_owned());
+            deploy::run(&args, &Session::open(&global).await?).await
+        }
+        Command::Deploy(args) => deploy::run(&args, &Session::open(&global).await?).await,
+        Command::Try(args) => try_task::run(&args, &Session::open(&global).await?).await,
+        Command::Run(args) => run::run(&args, &Session::open(&global).await?).await,
+        Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,
+        Command::Stop(args) => stop::run(&args, &Session::open(&global).await?).await,
+        Command::AutoDeploy { action } => {
+            auto_deploy::run(action, &Session::open(&global).await?).await
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask run TASK`: launch what is deployed, and follow it.
+
+use crate::cli::{LaunchOptions, Run};
+use crate::failure::all_clear;
+use crate::plan::wrong_account;
+use crate::session::Session;
+use crate::steps::follow_task::follow_task;
+use crate::steps::launch_task::{Wishes, launch_task};
+use crate::steps::preflight::as_problem;
+use crate::verdict::verdict;
+
+pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
+    require_right_account(session).await?;
+    let outputs = session.terraform().outputs(&session.interrupt).await?;
+    let wishes = wishes(&args.launch, session);
+    let running = launch_task(session, &outputs, &args.launch.task, &wishes, None).await?;
+    if args.detach {
+        session.reporter.result(running.task.id());
+        let flags = session.flags();
+        session.reporter.text(format!(
+            "follow it: cargo xtask logs {} --follow{flags}",
+            running.task.id()
+        ));
+        return Ok(0);
+    }
+    let end = follow_task(session, &running, None).await?;
+    let verdict = verdict(&end);
+    session.reporter.text(verdict.render());
+    Ok(verdict.exit_code)
+}
+
+/// Nothing is ever changed in another account than the environment names.
+pub async fn require_right_account(session: &Session) -> anyhow::Result<()> {
+    let identity = session
+        .aws()
+        .await
+        .identity()
+        .await
+        .map_err(|error| as_problem(&error));
+    all_clear(
+        wrong_account(&session.settings, &identity)
+            .into_iter()
+            .collect(),
+    )
+}
+
+pub fn wishes(options: &LaunchOptions, session: &Session) -> Wishes {
+    Wishes {
+        args: options.args.clone(),
+        environment: options.environment.clone(),
+        cpu: options.cpu.map(|cpu| cpu.to_string()),
+        memory: options.memory.map(|memory| memory.to_string()),
+        author: session.author(options.author.as_deref()),
+    }
+}

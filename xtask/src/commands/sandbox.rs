@@ -1,0 +1,46 @@
+//! `cargo xtask sandbox up|down|status|reset`.
+
+use crate::cli::Sandbox as Action;
+use crate::sandbox::Sandbox;
+use crate::session::Session;
+
+pub async fn run(action: Action, session: &Session) -> anyhow::Result<u8> {
+    let sandbox = Sandbox::of(&session.settings);
+    match action {
+        Action::Up => up(&sandbox, session).await,
+        Action::Reset => {
+            sandbox.down()?;
+            up(&sandbox, session).await
+        }
+        Action::Down => {
+            let was_running = sandbox.down()?;
+            session.reporter.result(if was_running {
+                "the sandbox is stopped"
+            } else {
+                "the sandbox was not running"
+            });
+            Ok(0)
+        }
+        Action::Status => {
+            let text = match sandbox.status()? {
+                Some(status) => format!(
+                    "running at {} (process {}, log {})",
+                    status.address.endpoint,
+                    status.pid,
+                    status.log.display()
+                ),
+                None => "not running".to_owned(),
+            };
+            session.reporter.result(text);
+            Ok(0)
+        }
+    }
+}
+
+async fn up(sandbox: &Sandbox<'_>, session: &Session) -> anyhow::Result<u8> {
+    let address = sandbox.up(&session.reporter, &session.interrupt).await?;
+    session
+        .reporter
+        .result(format!("running at {}", address.endpoint));
+    Ok(0)
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask stop ID`.
+
+use crate::cli::Stop;
+use crate::clients::ecs::id_of;
+use crate::commands::run::require_right_account;
+use crate::session::Session;
+
+pub async fn run(args: &Stop, session: &Session) -> anyhow::Result<u8> {
+    require_right_account(session).await?;
+    let outputs = session.terraform().outputs(&session.interrupt).await?;
+    let id = id_of(&args.id);
+    let reason = match &args.reason {
+        Some(reason) => reason.clone(),
+        None => format!("stopped by {}", session.author(None)),
+    };
+    let task = session
+        .aws()
+        .await
+        .ecs()
+        .stop(&outputs.cluster, id, &reason)
+        .await?;
+    session.reporter.result(format!(
+        "{id} is asked to stop ({})",
+        task.last_status.to_lowercase()
+    ));
+    Ok(0)
+}

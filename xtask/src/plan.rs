@@ -1,0 +1,303 @@
+//! (Settings, Request, Facts) → Plan: what will be done and what is skipped, and why. Pure.
+
+use std::fmt::{self, Display};
+
+use crate::clients::aws::Identity;
+use crate::clients::ecr::Repository;
+use crate::clients::git::{Head, Tree};
+use crate::failure::Problem;
+use crate::names::{Digest, GitSha, ImageTag, did_you_mean};
+use crate::settings::Settings;
+use crate::steps::require_paused::AutoDeploy;
+
+/// What the user asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The task of a `try`.
+    pub task: Option<String>,
+    pub goal: Goal,
+    /// A dirty tree is fine: it gets a tag that says so.
+    pub allow_dirty: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    Publish,
+    Deploy,
+    Try,
+}
+
+/// What preflight found. An `Err` is a fact too: it is a problem only if the request needs it.
+pub struct Facts {
+    pub head: Result<Head, Problem>,
+    pub tree: Result<Tree, Problem>,
+    pub identity: Result<Identity, Problem>,
+    /// Ok(None): there is no such repository.
+    pub repository: Result<Option<Repository>, Problem>,
+    /// The digest under the tag, when the repository is there.
+    pub published: Result<Option<Digest>, Problem>,
+    pub cluster: Result<bool, Problem>,
+    pub auto_deploy: Option<AutoDeploy>,
+    pub docker: Result<String, Problem>,
+    pub terraform: Result<String, Problem>,
+    /// The names in tasks.tf; None when only Terraform can tell.
+    pub tasks: Result<Option<Vec<String>>, Problem>,
+    /// Commits of main that HEAD lacks.
+    pub behind: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub sha: GitSha,
+    pub tag: ImageTag,
+    pub tree_id: String,
+    pub repository: Repository,
+    pub build: Decision,
+    /// The digest when the image is there already.
+    pub published: Option<Digest>,
+    pub goal: Goal,
+    pub task: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    Run(String),
+    Skip(String),
+}
+
+/// The tag of what is in the working tree.
+pub fn tag_of(head: &Head, tree: &Tree) -> ImageTag {
+    if tree.changed.is_empty() {
+        ImageTag::of_commit(&head.sha)
+    } else {
+        ImageTag::of_dirty_tree(&head.sha, &tree.id)
+    }
+}
+
+/// All problems at once, each with its fix; or the plan.
+pub fn plan(
+    settings: &Settings,
+    request: &Request,
+    facts: Facts,
+    flags: &str,
+) -> Result<Plan, Vec<Problem>> {
+    let mut problems = Vec::new();
+    if let Some(problem) = wrong_account(settings, &facts.identity) {
+        problems.push(problem);
+    }
+    if settings.environment.protected && request.goal == Goal::Try {
+        problems.push(Problem::refused(
+            format!(
+                "the environment `{}` is protected: nothing is tried there",
+                settings.environment.name
+            ),
+            "try in another environment: --env test",
+        ));
+    }
+    let deploys = request.goal != Goal::Publish;
+    if deploys
+        && let Some(Err(problem)) = facts
+            .auto_deploy
+            .as_ref()
+            .map(|state| state.require_paused(settings, flags))
+    {
+        problems.push(problem);
+    }
+    if let Some(task) = &request.task {
+        problems.extend(unknown_task(settings, task, &facts.tasks));
+    }
+    let mut warnings = Vec::new();
+    let head = keep(facts.head, &mut problems);
+    let tree = keep(facts.tree, &mut problems);
+    if let Some(tree) = tree.as_ref().filter(|tree| !tree.changed.is_empty()) {
+        if request.allow_dirty {
+            warnings.push(format!(
+                "{}: they are in the image, and its tag says so",
+                uncommitted(tree)
+            ));
+        } else {
+            problems.push(Problem::refused(
+                uncommitted(tree),
+                "commit them, or add --allow-dirty to use a tag that says so",
+            ));
+        }
+    }
+    if let Some(behind) = facts.behind.filter(|behind| deploys && *behind > 0) {
+        warnings.push(format!(
+            "this branch lacks {behind} of origin/{}'s commits: what they changed in {} would be undone until it is deployed again",
+            settings.main_branch, settings.environment.name
+        ));
+    }
+
+    // An unknown caller makes every further AWS answer the same error again.
+    let known_caller = facts.identity.is_ok();
+    let repository = if known_caller {
+        keep(facts.repository, &mut problems)
+    } else {
+        None
+    };
+    if let Some(None) = &repository {
+        problems.push(Problem::failed(
+            format!("there is no ECR repository `{}` in account {}", settings.ecr_repository, settings.environment.aws_account_id),
+            "apply infra/foundation once (its README has the steps), or mend ecr_repository in Cargo.toml",
+        ));
+    }
+    let published = if known_caller {
+        keep(facts.published, &mut problems)
+    } else {
+        None
+    }
+    .flatten();
+    if deploys && known_caller && keep(facts.cluster, &mut problems) == Some(false) {
+        problems.push(Problem::failed(
+            format!("there is no ECS cluster `{}`", settings.service()),
+            "apply infra/foundation once: its README has the steps",
+        ));
+    }
+    if deploys {
+        keep(facts.terraform, &mut problems);
+    }
+    let tag = head
+        .as_ref()
+        .zip(tree.as_ref())
+        .map(|(head, tree)| tag_of(head, tree));
+    match (request.goal, &published, &tag) {
+        (_, Some(_), _) => {}
+        (Goal::Deploy, None, Some(tag)) if known_caller => problems.push(Problem::refused(
+            format!("the image {} is not in ECR", tag.short()),
+            format!("publish it first: cargo xtask build-and-publish{flags}"),
+        )),
+        _ => drop(keep(facts.docker, &mut problems)),
+    }
+    match (head, tree, tag, repository.flatten()) {
+        (Some(head), Some(tree), Some(tag), Some(repository)) if problems.is_empty() => Ok(Plan {
+            build: match &published {
+                Some(digest) => {
+                    Decision::Skip(format!("{} is in ECR as {}", tag.short(), digest.short()))
+                }
+                None => Decision::Run(format!("{} for {}", settings.package, settings.platform)),
+            },
+            sha: head.sha,
+            tag,
+            tree_id: tree.id,
+            repository,
+            published,
+            goal: request.goal,
+            task: request.task.clone(),
+            warnings,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Never in another AWS account than the environment names.
+pub fn wrong_account(settings: &Settings, identity: &Result<Identity, Problem>) -> Option<Problem> {
+    let environment = &settings.environment;
+    match identity {
+        Ok(identity) if identity.account == environment.aws_account_id => None,
+        Ok(identity) => Some(Problem::refused(
+            format!(
+                "these credentials are of account {} ({}), but the environment `{}` is in {}",
+                identity.account, identity.arn, environment.name, environment.aws_account_id
+            ),
+            "switch the profile (AWS_PROFILE or --profile), or mend aws_account_id in Cargo.toml",
+        )),
+        Err(problem) => Some(problem.clone()),
+    }
+}
+
+/// A task that tasks.tf does not have; near names are offered.
+fn unknown_task(
+    settings: &Settings,
+    task: &str,
+    tasks: &Result<Option<Vec<String>>, Problem>,
+) -> Option<Problem> {
+    match tasks {
+        Ok(Some(known)) if !known.iter().any(|name| name == task) => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            Some(Problem::usage(
+                format!(
+                    "there is no task `{task}` in {}",
+                    settings.tasks_file.display()
+                ),
+                did_you_mean(task, &known),
+            ))
+        }
+        Ok(_) => None,
+        Err(problem) => Some(problem.clone()),
+    }
+}
+
+fn uncommitted(tree: &Tree) -> String {
+    let shown: Vec<&str> = tree.changed.iter().take(3).map(String::as_str).collect();
+    let more = tree.changed.len().saturating_sub(shown.len());
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("uncommitted changes: {}{more}", shown.join(", "))
+}
+
+fn keep<T>(fact: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
+    match fact {
+        Ok(value) => Some(value),
+        Err(problem) => {
+            // One broken connection makes many facts fail in the same words.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+            None
+        }
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |f: &mut fmt::Formatter<'_>, name: &str, decision: &Decision| match decision {
+            Decision::Run(what) => writeln!(f, "{name:<7} run   {what}"),
+            Decision::Skip(why) => writeln!(f, "{name:<7} skip  {why}"),
+        };
+        let run = |what: String| Decision::Run(what);
+        line(f, "build", &self.build)?;
+        let push = match &self.build {
+            Decision::Run(_) => run(self.repository.reference(&self.tag)),
+            Decision::Skip(why) => Decision::Skip(why.clone()),
+        };
+        line(f, "push", &push)?;
+        if self.goal != Goal::Publish {
+            line(
+                f,
+                "plan",
+                &run(format!(
+                    "terraform plan with service_docker_tag={}",
+                    self.tag
+                )),
+            )?;
+            line(
+                f,
+                "pause",
+                &run("look again whether auto-deploy is paused".into()),
+            )?;
+            line(f, "apply", &run("the saved plan".into()))?;
+        }
+        if let Some(task) = &self.task {
+            line(f, "pause", &run("look once more".into()))?;
+            line(
+                f,
+                "launch",
+                &run(format!("{task} at the revision that the apply made")),
+            )?;
+            line(
+                f,
+                "task",
+                &run("stream its logs, exit with its exit code".into()),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

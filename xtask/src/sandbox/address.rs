@@ -1,0 +1,73 @@
+//! Where a running sandbox is, and the keys that it takes. Nothing of a real AWS is in here.
+
+use std::ffi::OsString;
+
+use crate::settings::Environment;
+
+/// MiniStack's account; no real account has this number.
+pub const ACCOUNT: &str = "000000000000";
+/// The sandbox lives in one region whatever the environment's is: its backend file names it.
+pub const REGION: &str = "us-east-1";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `http://127.0.0.1:PORT`, for the AWS protocols.
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    /// The stand-in for GitHub's REST API.
+    pub github_api: String,
+    /// What the stand-in takes as a token.
+    pub github_token: String,
+}
+
+impl Address {
+    pub fn at_port(port: u16) -> Self {
+        let endpoint = format!("http://127.0.0.1:{port}");
+        Address {
+            github_api: format!("{endpoint}/_github"),
+            endpoint,
+            access_key_id: "test".into(),
+            secret_access_key: "test".into(),
+            github_token: "sandbox".into(),
+        }
+    }
+
+    /// The environment as it is in the sandbox: another account and region, no profile, and never
+    /// protected, since nobody can be harmed here.
+    pub fn environment(environment: &Environment) -> Environment {
+        Environment {
+            aws_account_id: ACCOUNT.into(),
+            region: REGION.into(),
+            profile: None,
+            protected: false,
+            ..environment.clone()
+        }
+    }
+
+    /// What Terraform sees of the sandbox.
+    pub fn terraform_env(&self) -> Vec<(String, OsString)> {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
+            ("AWS_REGION", REGION),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            // An empty file each, so that no profile of the user's can get in.
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ]
+        .map(|(key, value)| (key.to_owned(), OsString::from(value)))
+        .to_vec()
+    }
+
+    /// What Terraform must not see beside the sandbox's own.
+    pub const TERRAFORM_ENV_REMOVED: [&'static str; 6] = [
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ];
+}

@@ -1,0 +1,131 @@
+//! A Python environment of our own with MiniStack in it, pinned by version and hash.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+use xshell::{Shell, cmd};
+
+use crate::clients::process::Program;
+use crate::failure::Problem;
+use crate::interrupt::Interrupt;
+use crate::ui::{Reporter, Step};
+
+/// MiniStack's own lower bound.
+const OLDEST: (u32, u32) = (3, 10);
+
+/// Our extension, where this crate's sources are.
+pub fn extension_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sandbox/ministack")
+}
+
+/// An error that says what to install unless a Python fits.
+pub fn missing() -> Result<(), Problem> {
+    find().map(drop)
+}
+
+/// The environment's Python; made at the first use and whenever the pins change.
+pub async fn environment(
+    folder: &Path,
+    reporter: &Reporter,
+    interrupt: &Interrupt,
+) -> anyhow::Result<PathBuf> {
+    let requirements = extension_folder().join("requirements.txt");
+    let pins = std::fs::read(&requirements)
+        .with_context(|| format!("reading {}", requirements.display()))?;
+    let hash: String = Sha256::digest(&pins)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let venv = folder.join(format!("python-{hash}"));
+    let python = venv.join("bin/python");
+    let complete = venv.join("complete");
+    if complete.exists() {
+        return Ok(python);
+    }
+    reporter.detail(Step::Sandbox, "installing MiniStack into target/ (once)");
+    // A half-made one is made anew: pip does not finish what another pip began.
+    if venv.exists() {
+        std::fs::remove_dir_all(&venv).with_context(|| format!("removing {}", venv.display()))?;
+    }
+    let base = find()?;
+    Program::new(&base)
+        .args(["-m", "venv"])
+        .arg(&venv)
+        .read(interrupt)
+        .await
+        .map_err(|error| {
+            error.context(Problem::failed(
+                format!("{} could not make a virtual environment", base.display()),
+                "on Debian and Ubuntu: apt install python3-venv",
+            ))
+        })?;
+    Program::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--disable-pip-version-check",
+        ])
+        .arg("--requirement")
+        .arg(&requirements)
+        .read(interrupt)
+        .await
+        .context("installing MiniStack from PyPI")?;
+    std::fs::write(&complete, "").with_context(|| format!("writing {}", complete.display()))?;
+    Ok(python)
+}
+
+fn find() -> Result<PathBuf, Problem> {
+    let install = "install Python 3.10 or newer: https://www.python.org/downloads (Debian and Ubuntu: apt install python3 python3-venv)";
+    let sh = Shell::new().map_err(|error| Problem::failed(error.to_string(), install))?;
+    let mut seen = Vec::new();
+    for name in [
+        "python3",
+        "python3.14",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+        "python",
+    ] {
+        let script = "import sys; print(sys.executable, sys.version_info[0], sys.version_info[1])";
+        let Ok(answer) = cmd!(sh, "{name} -c {script}")
+            .quiet()
+            .ignore_stderr()
+            .read()
+        else {
+            continue;
+        };
+        let mut parts = answer.trim().rsplitn(3, ' ');
+        let minor = parts
+            .next()
+            .and_then(|part| part.parse().ok())
+            .unwrap_or_default();
+        let major = parts
+            .next()
+            .and_then(|part| part.parse().ok())
+            .unwrap_or_default();
+        let Some(path) = parts.next() else { continue };
+        if (major, minor) >= OLDEST {
+            return Ok(PathBuf::from(path));
+        }
+        seen.push(format!("{path} is {major}.{minor}"));
+    }
+    let seen = if seen.is_empty() {
+        "none was found".to_owned()
+    } else {
+        seen.join(", ")
+    };
+    Err(Problem::failed(
+        format!(
+            "the sandbox needs Python {}.{} or newer: {seen}",
+            OLDEST.0, OLDEST.1
+        ),
+        install,
+    ))
+}

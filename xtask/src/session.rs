@@ -1,0 +1,166 @@
+//! What every command works with: the settings in use, and where the outside systems are.
+
+use std::path::PathBuf;
+
+use crate::cli::Global;
+use crate::clients::aws::Aws;
+use crate::clients::git::{Git, github_repository};
+use crate::clients::github::{GitHub, find_token};
+use crate::clients::terraform::Terraform;
+use crate::failure::Problem;
+use crate::interrupt::Interrupt;
+use crate::names::started_by;
+use crate::sandbox::Sandbox;
+use crate::sandbox::address::Address;
+use crate::settings::{self, Overrides, Settings};
+use crate::ui::{Options, Reporter, Step};
+
+pub struct Session {
+    pub settings: Settings,
+    /// Some when `--sandbox` was given: the same code, another address.
+    pub sandbox: Option<Address>,
+    pub reporter: Reporter,
+    pub interrupt: Interrupt,
+}
+
+impl Session {
+    /// Resolves the settings and, with `--sandbox`, finds or starts the local AWS.
+    pub async fn open(global: &Global) -> anyhow::Result<Session> {
+        let mut session = Session::open_without_sandbox(global)?;
+        if global.sandbox {
+            let address = Sandbox::of(&session.settings)
+                .up(&session.reporter, &session.interrupt)
+                .await?;
+            session.settings.environment = Address::environment(&session.settings.environment);
+            session.sandbox = Some(address);
+        } else if session.settings.environment.profile.is_some() {
+            session.reporter.detail(
+                Step::Check,
+                format!("environment {}", session.settings.environment.name),
+            );
+        }
+        Ok(session)
+    }
+
+    /// For the commands that manage the sandbox itself.
+    pub fn open_without_sandbox(global: &Global) -> anyhow::Result<Session> {
+        let overrides = Overrides {
+            env: global.env.clone(),
+            profile: global.profile.clone(),
+            region: global.region.clone(),
+        };
+        let start = std::env::current_dir()?;
+        let settings = settings::load(&start, &overrides, &env_var)?;
+        let options = Options {
+            raw_logs: global.raw,
+            verbose: global.verbose,
+        };
+        Ok(Session {
+            settings,
+            sandbox: None,
+            reporter: Reporter::new(options),
+            interrupt: Interrupt::install()?,
+        })
+    }
+
+    pub async fn aws(&self) -> Aws {
+        Aws::connect(&self.settings.environment, self.sandbox.as_ref()).await
+    }
+
+    pub fn git(&self) -> anyhow::Result<Git> {
+        Git::open(&self.settings.root)
+    }
+
+    /// The environment's Terraform root. The sandbox has another data directory, backend file and
+    /// endpoint, so that its state and the real one can never meet.
+    pub fn terraform(&self) -> Terraform {
+        let environment = &self.settings.environment;
+        let root = self.settings.terraform_root();
+        let vars = [
+            ("aws_account_id", environment.aws_account_id.as_str()),
+            ("platform", self.settings.platform.as_str()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        match &self.sandbox {
+            Some(address) => Terraform {
+                data_dir: self
+                    .settings
+                    .work_dir()
+                    .join("sandbox")
+                    .join(format!("terraform-{}", environment.name)),
+                backend_config: Some(PathBuf::from("sandbox.tfbackend")),
+                env: address.terraform_env(),
+                env_remove: Address::TERRAFORM_ENV_REMOVED.to_vec(),
+                root,
+                vars,
+            },
+            None => Terraform {
+                data_dir: self
+                    .settings
+                    .work_dir()
+                    .join(format!("terraform-{}", environment.name)),
+                backend_config: None,
+                env: environment
+                    .profile
+                    .iter()
+                    .map(|profile| ("AWS_PROFILE".to_owned(), profile.into()))
+                    .collect(),
+                env_remove: Vec::new(),
+                root,
+                vars,
+            },
+        }
+    }
+
+    /// GitHub, or its stand-in. A fork's workflows deploy nothing of ours, so that its clone is refused.
+    pub fn github(&self) -> anyhow::Result<GitHub> {
+        let repository = &self.settings.github_repository;
+        if let Some(address) = &self.sandbox {
+            return Ok(GitHub::new(
+                &address.github_api,
+                address.github_token.clone(),
+                repository,
+            ));
+        }
+        let origin = self.git().ok().and_then(|git| git.origin_url());
+        if let Some(origin) = origin.as_deref().and_then(github_repository)
+            && !origin.eq_ignore_ascii_case(repository)
+        {
+            return Err(Problem::refused(
+                format!("origin is {origin}, but auto-deploy is a matter of {repository}"),
+                "work in a clone of that repository, or change github_repository in Cargo.toml",
+            )
+            .into());
+        }
+        let api = env_var("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
+        Ok(GitHub::new(&api, find_token(&env_var)?, repository))
+    }
+
+    /// Who does this, for AWS's eyes: `--author`, else git's user.
+    pub fn author(&self, flag: Option<&str>) -> String {
+        let from_git = || self.git().ok().and_then(|git| git.user_name());
+        started_by(
+            &flag
+                .map(str::to_owned)
+                .or_else(from_git)
+                .unwrap_or_default(),
+        )
+    }
+
+    /// What a user types after `cargo xtask …` to stay where they are.
+    pub fn flags(&self) -> String {
+        let mut flags = String::new();
+        if self.settings.environment.name.as_str() != "test" {
+            flags.push_str(&format!(" --env {}", self.settings.environment.name));
+        }
+        if self.sandbox.is_some() {
+            flags.push_str(" --sandbox");
+        }
+        flags
+    }
+}
+
+pub fn env_var(key: &str) -> Option<String> {
+    std::env::var(key).ok()
+}

@@ -1,0 +1,255 @@
+//! Cargo.toml ⊕ environment ⊕ flags → [`Settings`]: resolved once, all mistakes reported at once.
+//!
+//! The file's part is `[workspace.metadata.xtask]`. Every key has an environment variable,
+//! `XTASK_` and the key in capitals, that overrides it; an environment's keys are overridden for
+//! the environment in use.
+
+mod reader;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::failure::{Problem, all_clear};
+use crate::names::{EnvironmentName, Platform, did_you_mean};
+use reader::Reader;
+
+/// Everything a team can set, for the one environment in use.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder of the workspace's Cargo.toml.
+    pub root: PathBuf,
+    /// Names everything in AWS: families, clusters, log groups.
+    pub app: String,
+    /// The cargo package whose binary goes into the image.
+    pub package: String,
+    /// The Dockerfile, relative to the root.
+    pub dockerfile: PathBuf,
+    pub ecr_repository: String,
+    pub platform: Platform,
+    /// The Terraform file with `locals.tasks`, relative to the root.
+    pub tasks_file: PathBuf,
+    /// `owner/name` on GitHub.
+    pub github_repository: String,
+    /// The branch that auto-deploy deploys.
+    pub main_branch: String,
+    /// How far apart the two looks at auto-deploy before an apply are.
+    pub pause_settle: Duration,
+    /// All environments' names, in alphabetical order.
+    pub environments: Vec<String>,
+    pub environment: Environment,
+}
+
+/// One environment's settings.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    pub name: EnvironmentName,
+    /// Twelve digits; nothing is ever changed in another account.
+    pub aws_account_id: String,
+    pub region: String,
+    pub profile: Option<String>,
+    /// The Terraform root, relative to the workspace's root.
+    pub terraform_root: PathBuf,
+    /// A protected environment (prod) is not for trying things.
+    pub protected: bool,
+    /// The workflow files that deploy here by themselves.
+    pub auto_deploy_workflows: Vec<String>,
+}
+
+/// What flags override.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub env: Option<String>,
+    pub profile: Option<String>,
+    pub region: Option<String>,
+}
+
+impl Settings {
+    /// The name of an environment's things: `<app>-<environment>`.
+    pub fn service(&self) -> String {
+        format!("{}-{}", self.app, self.environment.name)
+    }
+
+    pub fn terraform_root(&self) -> PathBuf {
+        self.root.join(&self.environment.terraform_root)
+    }
+
+    /// Where everything lives that this tool makes and may be deleted at any time.
+    pub fn work_dir(&self) -> PathBuf {
+        self.root.join("target").join("xtask")
+    }
+}
+
+/// Finds the workspace from `start` upwards and resolves its settings.
+pub fn load(
+    start: &Path,
+    overrides: &Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> anyhow::Result<Settings> {
+    let (root, file) = find_workspace(start)?;
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("reading the settings from {}", file.display()))?;
+    resolve(&root, &file, &text, overrides, env)
+}
+
+fn find_workspace(start: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    for folder in start.ancestors() {
+        let file = folder.join("Cargo.toml");
+        if let Ok(text) = std::fs::read_to_string(&file)
+            && text.contains("[workspace.metadata.xtask")
+        {
+            return Ok((folder.to_owned(), file));
+        }
+    }
+    Err(Problem::failed(
+        format!(
+            "no Cargo.toml with [workspace.metadata.xtask] in {} or above it",
+            start.display()
+        ),
+        "run cargo xtask inside the repository",
+    )
+    .into())
+}
+
+/// The pure part of [`load`].
+pub fn resolve(
+    root: &Path,
+    file: &Path,
+    text: &str,
+    overrides: &Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> anyhow::Result<Settings> {
+    let document: toml::Table = toml::from_str(text)
+        .with_context(|| format!("parsing the settings in {}", file.display()))?;
+    let table = ["workspace", "metadata", "xtask"]
+        .iter()
+        .try_fold(&document, |table, key| table.get(*key)?.as_table())
+        .cloned()
+        .unwrap_or_default();
+
+    let mut reader = Reader::new(file, "workspace.metadata.xtask", table, env);
+    let app = reader.text("app", None);
+    let package = reader
+        .optional_text("package", None)
+        .unwrap_or_else(|| app.clone());
+    let dockerfile = reader.optional_text("dockerfile", None);
+    let ecr_repository = reader.text("ecr_repository", None);
+    let platform = reader
+        .parsed("platform", Platform::parse)
+        .unwrap_or(Platform::LinuxAmd64);
+    let tasks_file = reader.optional_text("tasks_file", None);
+    let github_repository = reader
+        .parsed("github_repository", parse_repository)
+        .unwrap_or_default();
+    let main_branch = reader
+        .optional_text("main_branch", None)
+        .unwrap_or_else(|| "main".into());
+    let pause_settle = reader.seconds("pause_settle_seconds", 5);
+    let wanted = reader.text("default_environment", overrides.env.as_deref());
+    let mut tables = reader.tables("environments");
+    let environments: Vec<String> = tables.keys().cloned().collect();
+    let mut problems = reader.finish();
+
+    let environment = match tables.remove(&wanted) {
+        Some(table) => {
+            let (environment, found) = read_environment(file, &wanted, table, overrides, env);
+            problems.extend(found);
+            environment
+        }
+        None => {
+            let known: Vec<&str> = environments.iter().map(String::as_str).collect();
+            problems.push(Problem::usage(
+                format!("there is no environment `{wanted}` in {}", file.display()),
+                did_you_mean(&wanted, &known),
+            ));
+            None
+        }
+    };
+    // Mistakes in the other environments are shown now, not on the day that somebody needs them.
+    for (name, table) in tables {
+        let no_overrides = Overrides::default();
+        problems.extend(read_environment(file, &name, table, &no_overrides, &|_| None).1);
+    }
+    all_clear(problems)?;
+    let environment = environment.context("the environment's settings could not be read")?;
+    Ok(Settings {
+        root: root.to_owned(),
+        dockerfile: dockerfile
+            .unwrap_or_else(|| format!("{package}/Dockerfile"))
+            .into(),
+        tasks_file: tasks_file
+            .unwrap_or_else(|| "infra/ecs-tasks/template/tasks.tf".into())
+            .into(),
+        app,
+        package,
+        ecr_repository,
+        platform,
+        github_repository,
+        main_branch,
+        pause_settle,
+        environments,
+        environment,
+    })
+}
+
+fn read_environment(
+    file: &Path,
+    name: &str,
+    table: toml::Table,
+    overrides: &Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Option<Environment>, Vec<Problem>) {
+    let path = format!("workspace.metadata.xtask.environments.{name}");
+    let mut reader = Reader::new(file, &path, table, env);
+    let aws_account_id = reader
+        .parsed("aws_account_id", parse_account)
+        .unwrap_or_default();
+    let region = reader.text("region", overrides.region.as_deref());
+    let profile = reader.optional_text("profile", overrides.profile.as_deref());
+    let terraform_root = reader.text("terraform_root", None);
+    let protected = reader.boolean("protected", false);
+    let auto_deploy_workflows = reader.list("auto_deploy_workflows");
+    let mut problems = reader.finish();
+    match EnvironmentName::parse(name) {
+        Ok(name) => {
+            let environment = Environment {
+                name,
+                aws_account_id,
+                region,
+                profile,
+                terraform_root: terraform_root.into(),
+                protected,
+                auto_deploy_workflows,
+            };
+            (Some(environment), problems)
+        }
+        Err(message) => {
+            problems.push(Problem::usage(
+                message,
+                format!("rename [{path}] in {}", file.display()),
+            ));
+            (None, problems)
+        }
+    }
+}
+
+fn parse_account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not an AWS account ID: twelve digits"))
+    }
+}
+
+fn parse_repository(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("`{text}` is not a GitHub repository: owner/name")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Plan while the image is built, apply when it is in: the task definitions of the environment.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use crate::clients::terraform::SavedPlan;
+use crate::clients::terraform::outputs::Outputs;
+use crate::failure::Problem;
+use crate::names::ImageTag;
+use crate::session::Session;
+use crate::steps::push_image::PushedImage;
+use crate::steps::require_paused::Paused;
+use crate::ui::{Step, plural::count};
+
+/// An environment whose task definitions name the pushed image.
+#[derive(Debug)]
+pub struct Deployed {
+    pub outputs: Outputs,
+    pub image: PushedImage,
+}
+
+/// `terraform init` when needed, then a saved plan. Changes nothing, so that it may run beside the build.
+pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result<SavedPlan> {
+    let timer = session.reporter.started(
+        Step::Plan,
+        format!(
+            "terraform plan in {}",
+            session.settings.environment.terraform_root.display()
+        ),
+    );
+    let terraform = session.terraform();
+    if terraform.init(&session.interrupt, |_| {}).await? {
+        session
+            .reporter
+            .detail(Step::Plan, "terraform is initialised");
+    }
+    let plan = terraform
+        .plan(Some(tag.as_str()), &session.interrupt)
+        .await?;
+    session.reporter.finished(&timer, plan.change.summary());
+    Ok(plan)
+}
+
+/// Asks about a plan that changes more than images. Nothing has been changed yet.
+pub fn confirm(session: &Session, plan: &SavedPlan, yes: bool) -> anyhow::Result<()> {
+    if plan.change.only_images() {
+        return Ok(());
+    }
+    let environment = &session.settings.environment.name;
+    let deleted = plan.change.deleted_tasks();
+    if !deleted.is_empty() {
+        let behind = session
+            .git()
+            .ok()
+            .and_then(|git| git.behind(&session.settings.main_branch))
+            .unwrap_or_default();
+        let why = if behind > 0 {
+            format!("; this branch lacks {}", count(behind, "commit"))
+        } else {
+            String::new()
+        };
+        session.reporter.warning(
+            Step::Plan,
+            format!(
+                "this deletes {} from {environment}: {}{why}",
+                count(deleted.len(), "task"),
+                deleted.join(", ")
+            ),
+        );
+    }
+    // Nobody shares the sandbox: there is nobody to ask for.
+    if yes || session.sandbox.is_some() {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Problem::refused(
+            format!("the plan changes more in {environment} than images, and nobody can be asked"),
+            "look at the plan above, then add --yes",
+        )
+        .into());
+    }
+    ask(environment.as_str())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a question waits for its answer on the same line"
+)]
+fn ask(environment: &str) -> anyhow::Result<()> {
+    eprint!("apply this to {environment}? [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+        Ok(())
+    } else {
+        Err(Problem::refused("the plan was not agreed to", "nothing was changed").into())
+    }
+}
+
+/// Applies the saved plan. It takes the image, since a definition must not name one that is not
+/// there, and the proof that auto-deploy is paused.
+pub async fn apply_terraform(
+    session: &Session,
+    plan: SavedPlan,
+    image: PushedImage,
+    _paused: &Paused,
+) -> anyhow::Result<Deployed> {
+    if plan.change.is_empty() {
+        session.reporter.skipped(Step::Apply, "nothing changes");
+    }
+    let changes = plan.change.changes.len();
+    let applies = !plan.change.is_empty();
+    let timer = applies.then(|| {
+        session
+            .reporter
+            .started(Step::Apply, count(changes, "change"))
+    });
+    let outputs = session
+        .terraform()
+        .apply(plan, &session.interrupt, |line| {
+            if changes <= 12 {
+                session.reporter.detail(Step::Apply, line);
+            }
+        })
+        .await?;
+    if let Some(timer) = timer {
+        session.reporter.finished(
+            &timer,
+            format!("service_docker_tag is {}", image.tag.short()),
+        );
+    }
+    Ok(Deployed { outputs, image })
+}

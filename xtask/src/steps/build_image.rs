@@ -1,0 +1,287 @@
+//! Sources → a static binary → an image in the local Docker, under the tag of the working tree.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::clients::docker;
+use crate::clients::process::{Program, Source};
+use crate::failure::Problem;
+use crate::names::{ImageTag, Platform};
+use crate::plan::Plan;
+use crate::session::Session;
+use crate::steps::preflight::tree_of;
+use crate::ui::Step;
+
+/// The profile of the binary in the image; Cargo.toml says what it trades.
+const PROFILE: &str = "image";
+/// The user of the process in the image: no root, and none of the host's users.
+const PASSWD: &str =
+    "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n";
+
+/// An image in the local Docker that holds what the working tree held.
+#[derive(Debug)]
+pub struct BuiltImage {
+    pub reference: String,
+    pub tag: ImageTag,
+}
+
+pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<BuiltImage> {
+    let settings = &session.settings;
+    let timer = session.reporter.started(
+        Step::Build,
+        format!("compiling {} for {}", settings.package, settings.platform),
+    );
+    let binary = compile(session).await?;
+    // A file that was saved during the compile may or may not be in the binary.
+    let now = tree_of(session, &session.git()?)?;
+    if now.id != plan.tree_id {
+        return Err(Problem::failed(
+            "files changed while the image was compiled, so that nobody can say what is in it",
+            "run the command again",
+        )
+        .into());
+    }
+    let context = settings.work_dir().join("image");
+    stage(&context, &binary)?;
+    let reference = plan.repository.reference(&plan.tag);
+    let dockerfile = settings.root.join(&settings.dockerfile);
+    let size = std::fs::metadata(&binary)
+        .map(|file| file.len())
+        .unwrap_or_default();
+    docker::build(
+        &context,
+        &dockerfile,
+        &reference,
+        settings.platform,
+        &session.interrupt,
+        |_| {},
+    )
+    .await
+    .with_context(|| format!("building the image from {}", dockerfile.display()))?;
+    session.reporter.finished(
+        &timer,
+        format!(
+            "{} with a binary of {:.1} MB",
+            plan.tag.short(),
+            size as f64 / 1e6
+        ),
+    );
+    Ok(BuiltImage {
+        reference,
+        tag: plan.tag.clone(),
+    })
+}
+
+/// Compiles the static binary and returns where cargo put it.
+async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
+    let settings = &session.settings;
+    let toolchain = Toolchain::choose(settings.platform, &host_triple(session).await?);
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut program = match toolchain {
+        Toolchain::Native(_) => Program::new(cargo).arg("build"),
+        Toolchain::Zig(_) => Program::new("cargo-zigbuild").arg("zigbuild"),
+    };
+    program = program
+        .args([
+            "--locked",
+            "--profile",
+            PROFILE,
+            "--package",
+            &settings.package,
+            "--bin",
+            &settings.package,
+        ])
+        .args([
+            "--target",
+            toolchain.triple(),
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&settings.root))
+        // Flags of the user's shell would make another image of the same commit.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_BUILD_RUSTFLAGS")
+        .env_remove("CARGO_BUILD_TARGET")
+        .current_dir(&settings.root);
+    let shown = program.shown().to_owned();
+    session.reporter.command(&shown);
+    let mut executable = None;
+    let mut crates = 0_usize;
+    let mut last_shown = std::time::Instant::now();
+    let finished = program
+        .run(&session.interrupt, |source, line| {
+            if source == Source::Stderr {
+                if let Some(name) = line.trim_start().strip_prefix("Compiling ") {
+                    crates += 1;
+                    if last_shown.elapsed().as_secs() >= 5 {
+                        last_shown = std::time::Instant::now();
+                        session
+                            .reporter
+                            .detail(Step::Build, format!("{crates} crates so far, now {name}"));
+                    }
+                }
+            } else if let Ok(message) = serde_json::from_str::<Value>(line)
+                && message["reason"] == "compiler-artifact"
+                && message["target"]["name"] == settings.package.as_str()
+                && let Some(path) = message["executable"].as_str()
+            {
+                executable = Some(PathBuf::from(path));
+            }
+        })
+        .await?;
+    if !finished.interrupted && !finished.status.success() {
+        // The JSON of artifacts says nothing to people; the compiler's own words do.
+        let words: Vec<&String> = finished
+            .tail
+            .iter()
+            .filter(|line| !line.starts_with('{'))
+            .collect();
+        let words = words
+            .iter()
+            .map(|line| line.as_str())
+            .collect::<Vec<_>>()
+            .join("\n    ");
+        anyhow::bail!("`{shown}` failed\n    {words}");
+    }
+    finished.success(&shown)?;
+    executable.with_context(|| format!("`{shown}` made no binary `{}`", settings.package))
+}
+
+/// How a static Linux binary is made here.
+#[derive(Debug, PartialEq, Eq)]
+enum Toolchain {
+    /// Linux on the image's own architecture: the host's target, statically linked.
+    Native(String),
+    /// Anywhere else: zig is the C compiler and linker that any machine can install.
+    Zig(String),
+}
+
+impl Toolchain {
+    fn choose(platform: Platform, host: &str) -> Self {
+        let native = host.starts_with(platform.rust_arch()) && host.contains("-linux-");
+        if native {
+            Toolchain::Native(host.to_owned())
+        } else {
+            Toolchain::Zig(format!("{}-unknown-linux-musl", platform.rust_arch()))
+        }
+    }
+
+    fn triple(&self) -> &str {
+        match self {
+            Toolchain::Native(triple) | Toolchain::Zig(triple) => triple,
+        }
+    }
+}
+
+async fn host_triple(session: &Session) -> anyhow::Result<String> {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let answer = Program::new(rustc)
+        .arg("-vV")
+        .current_dir(&session.settings.root)
+        .read(&session.interrupt)
+        .await?;
+    let host = answer.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc names no host")?.to_owned())
+}
+
+/// Static, and without this machine's paths in panic messages: the same sources give the same image.
+fn rustflags(root: &Path) -> String {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    [
+        "-Ctarget-feature=+crt-static".to_owned(),
+        format!("--remap-path-prefix={}=/src", root.display()),
+        format!("--remap-path-prefix={cargo_home}=/cargo"),
+    ]
+    .join("\u{1f}")
+}
+
+/// The Docker context: the binary and the few files that it needs around it.
+fn stage(context: &Path, binary: &Path) -> anyhow::Result<()> {
+    let doing = || format!("staging the image in {}", context.display());
+    if context.exists() {
+        std::fs::remove_dir_all(context).with_context(doing)?;
+    }
+    let rootfs = context.join("rootfs");
+    std::fs::create_dir_all(rootfs.join("etc/ssl/certs")).with_context(doing)?;
+    std::fs::create_dir_all(rootfs.join("tmp")).with_context(doing)?;
+    std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777))
+        .with_context(doing)?;
+    std::fs::write(rootfs.join("etc/passwd"), PASSWD).with_context(doing)?;
+    let mut bundle = std::fs::File::create(rootfs.join("etc/ssl/certs/ca-certificates.crt"))
+        .with_context(doing)?;
+    bundle
+        .write_all(ca_bundle().as_bytes())
+        .with_context(doing)?;
+    std::fs::copy(binary, context.join("api")).with_context(doing)?;
+    Ok(())
+}
+
+/// Mozilla's root certificates as PEM. They come from a crate, so that Cargo.lock pins them and every
+/// machine builds the same image, whatever certificates it has itself.
+fn ca_bundle() -> String {
+    let mut bundle = String::new();
+    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        let text = base64::engine::general_purpose::STANDARD.encode(certificate.as_ref());
+        bundle.push_str("-----BEGIN CERTIFICATE-----\n");
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (line, tail) = rest.split_at(rest.len().min(64));
+            bundle.push_str(line);
+            bundle.push('\n');
+            rest = tail;
+        }
+        bundle.push_str("-----END CERTIFICATE-----\n");
+    }
+    bundle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_toolchain_follows_platform_and_host() {
+        for (platform, host, expected) in [
+            (
+                Platform::LinuxAmd64,
+                "x86_64-unknown-linux-gnu",
+                Toolchain::Native("x86_64-unknown-linux-gnu".into()),
+            ),
+            (
+                Platform::LinuxAmd64,
+                "x86_64-unknown-linux-musl",
+                Toolchain::Native("x86_64-unknown-linux-musl".into()),
+            ),
+            (
+                Platform::LinuxArm64,
+                "x86_64-unknown-linux-gnu",
+                Toolchain::Zig("aarch64-unknown-linux-musl".into()),
+            ),
+            (
+                Platform::LinuxAmd64,
+                "aarch64-apple-darwin",
+                Toolchain::Zig("x86_64-unknown-linux-musl".into()),
+            ),
+            (
+                Platform::LinuxArm64,
+                "aarch64-apple-darwin",
+                Toolchain::Zig("aarch64-unknown-linux-musl".into()),
+            ),
+        ] {
+            assert_eq!(Toolchain::choose(platform, host), expected);
+        }
+    }
+
+    #[test]
+    fn the_bundle_is_pem() {
+        let bundle = ca_bundle();
+        assert!(bundle.matches("-----BEGIN CERTIFICATE-----").count() > 100);
+        assert!(bundle.lines().all(|line| line.len() <= 64));
+    }
+}

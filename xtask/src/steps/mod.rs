@@ -1,0 +1,10 @@
+//! The steps of the loop. Each takes what the one before returned, so that the order is the only
+//! one that compiles.
+
+pub mod apply_terraform;
+pub mod build_image;
+pub mod follow_task;
+pub mod launch_task;
+pub mod preflight;
+pub mod push_image;
+pub mod require_paused;

@@ -1,0 +1,354 @@
+//! Nothing is deployed while auto-deploy can run: its workflows are disabled and none of them runs.
+//!
+//! "Disabled" alone is not paused, since GitHub lets running runs go on. Whatever is not clearly
+//! paused refuses.
+
+use std::time::Instant;
+
+use crate::clients::github::{GitHub, Run, Workflow};
+use crate::failure::Problem;
+use crate::session::{Session, env_var};
+use crate::settings::Settings;
+use crate::steps::preflight::as_problem;
+use crate::ui::Step;
+
+/// The state of an environment's auto-deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AutoDeploy {
+    /// The environment has no auto-deploy.
+    None,
+    Paused {
+        workflows: Vec<String>,
+    },
+    /// Some workflows are enabled.
+    Active {
+        workflows: Vec<String>,
+    },
+    /// All are disabled, but runs of them have not ended.
+    Live {
+        runs: Vec<String>,
+    },
+    /// This process is the auto-deploy itself, at work in CI.
+    Itself,
+    Unknown(Problem),
+}
+
+/// The run of CI that this process is part of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnRun {
+    pub id: u64,
+    /// The workflow's file name.
+    pub workflow: String,
+}
+
+/// Proof that auto-deploy was seen paused; only [`require_paused`] makes one.
+#[derive(Debug)]
+pub struct Paused(());
+
+/// What GitHub says of one workflow.
+pub struct Observed {
+    pub file: String,
+    pub workflow: Workflow,
+    pub live: Vec<Run>,
+}
+
+/// The pure part: from what GitHub says to the state.
+pub fn judge(observed: &[Observed], own: Option<&OwnRun>) -> AutoDeploy {
+    if observed.is_empty() {
+        return AutoDeploy::None;
+    }
+    let itself = own.filter(|own| observed.iter().any(|seen| seen.file == own.workflow));
+    let live: Vec<&Run> = observed
+        .iter()
+        .flat_map(|seen| &seen.live)
+        .filter(|run| own.is_none_or(|own| run.id != own.id))
+        // Later runs of the auto-deploy wait for this one: their concurrency group sees to it.
+        .filter(|run| itself.is_none() || run.status == "in_progress")
+        .collect();
+    if !live.is_empty()
+        && (itself.is_some()
+            || observed
+                .iter()
+                .all(|seen| seen.workflow.state.starts_with("disabled_")))
+    {
+        return AutoDeploy::Live {
+            runs: live
+                .iter()
+                .map(|run| format!("{} ({}, {})", run.html_url, run.status, run.event))
+                .collect(),
+        };
+    }
+    if itself.is_some() {
+        return AutoDeploy::Itself;
+    }
+    let not_disabled: Vec<&Observed> = observed
+        .iter()
+        .filter(|seen| !seen.workflow.state.starts_with("disabled_"))
+        .collect();
+    if let Some(odd) = not_disabled
+        .iter()
+        .find(|seen| seen.workflow.state != "active")
+    {
+        return AutoDeploy::Unknown(Problem::refused(
+            format!(
+                "the workflow {} is in the state `{}`",
+                odd.file, odd.workflow.state
+            ),
+            "mend auto_deploy_workflows in Cargo.toml",
+        ));
+    }
+    if not_disabled.is_empty() {
+        return AutoDeploy::Paused {
+            workflows: observed.iter().map(|seen| seen.file.clone()).collect(),
+        };
+    }
+    AutoDeploy::Active {
+        workflows: not_disabled.iter().map(|seen| seen.file.clone()).collect(),
+    }
+}
+
+impl AutoDeploy {
+    /// `Ok` when nothing can deploy by itself; otherwise a refusal that says what to type.
+    pub fn require_paused(&self, settings: &Settings, flags: &str) -> Result<(), Problem> {
+        let environment = &settings.environment.name;
+        match self {
+            AutoDeploy::None | AutoDeploy::Paused { .. } | AutoDeploy::Itself => Ok(()),
+            AutoDeploy::Active { workflows } => Err(Problem::refused(
+                format!(
+                    "auto-deploy to {environment} is active ({}): it would overwrite what is deployed here",
+                    workflows.join(", ")
+                ),
+                format!(
+                    "pause it: cargo xtask auto-deploy pause{flags}\nthen run the command again, and resume it afterwards"
+                ),
+            )),
+            AutoDeploy::Live { runs } => Err(Problem::refused(
+                format!(
+                    "auto-deploy to {environment} is still running: {}",
+                    runs.join(", ")
+                ),
+                "wait until it has ended, then run the command again",
+            )),
+            AutoDeploy::Unknown(problem) => Err(Problem {
+                kind: crate::failure::Kind::Refused,
+                message: format!(
+                    "nobody can tell whether auto-deploy to {environment} is paused: {}",
+                    problem.message
+                ),
+                hint: problem.hint.clone(),
+            }),
+        }
+    }
+
+    /// One line for people.
+    pub fn describe(&self) -> String {
+        match self {
+            AutoDeploy::None => "there is no auto-deploy".into(),
+            AutoDeploy::Paused { workflows } => format!(
+                "paused ({}), and no run of it is live",
+                workflows.join(", ")
+            ),
+            AutoDeploy::Active { workflows } => format!("active ({})", workflows.join(", ")),
+            AutoDeploy::Live { runs } => {
+                format!("disabled, but still running: {}", runs.join(", "))
+            }
+            AutoDeploy::Itself => "this is the auto-deploy".into(),
+            AutoDeploy::Unknown(problem) => format!("unknown: {}", problem.message),
+        }
+    }
+}
+
+/// One look.
+pub async fn look(session: &Session) -> AutoDeploy {
+    let files = &session.settings.environment.auto_deploy_workflows;
+    if files.is_empty() {
+        return AutoDeploy::None;
+    }
+    let observed = async {
+        let github = session.github()?;
+        observe(&github, files).await
+    };
+    match observed.await {
+        Ok(observed) => judge(&observed, own_run(&env_var).as_ref()),
+        Err(error) => AutoDeploy::Unknown(as_problem(&error)),
+    }
+}
+
+async fn observe(github: &GitHub, files: &[String]) -> anyhow::Result<Vec<Observed>> {
+    let mut observed = Vec::new();
+    for file in files {
+        // First the state, then the runs: a run that starts between the two is seen by the second.
+        let workflow = github.workflow(file).await?;
+        let live = github.live_runs(file).await?;
+        observed.push(Observed {
+            file: file.clone(),
+            workflow,
+            live,
+        });
+    }
+    Ok(observed)
+}
+
+/// The look before an apply or a launch. `first` is when auto-deploy was seen paused the last time:
+/// before an apply the two looks are some seconds apart, since a run that was just triggered takes
+/// a moment to appear.
+pub async fn require_paused(session: &Session, first: Option<Instant>) -> anyhow::Result<Paused> {
+    let timer = session
+        .reporter
+        .started(Step::Pause, "is auto-deploy still paused");
+    if let Some(first) = first {
+        let wait = session
+            .settings
+            .pause_settle
+            .saturating_sub(first.elapsed());
+        let mut interrupt = session.interrupt.clone();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = interrupt.requested() => return Err(Problem::interrupted("interrupted before the apply").into()),
+        }
+    }
+    let state = look(session).await;
+    state.require_paused(&session.settings, &session.flags())?;
+    session.reporter.finished(&timer, state.describe());
+    Ok(Paused(()))
+}
+
+/// In GitHub Actions: this run, which is no obstacle to itself.
+pub fn own_run(env: &dyn Fn(&str) -> Option<String>) -> Option<OwnRun> {
+    if env("GITHUB_ACTIONS")? != "true" {
+        return None;
+    }
+    let id = env("GITHUB_RUN_ID")?.parse().ok()?;
+    // owner/repo/.github/workflows/file.yml@refs/heads/main
+    let reference = env("GITHUB_WORKFLOW_REF").unwrap_or_default();
+    let path = reference.split('@').next().unwrap_or_default();
+    let workflow = path.rsplit('/').next().unwrap_or_default().to_owned();
+    Some(OwnRun { id, workflow })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: u64, status: &str) -> Run {
+        Run {
+            id,
+            status: status.into(),
+            event: "push".into(),
+            html_url: format!("url/{id}"),
+            head_branch: None,
+        }
+    }
+
+    fn observed(file: &str, state: &str, live: Vec<Run>) -> Observed {
+        let workflow = Workflow {
+            name: file.into(),
+            state: state.into(),
+            html_url: String::new(),
+        };
+        Observed {
+            file: file.into(),
+            workflow,
+            live,
+        }
+    }
+
+    fn own(id: u64, workflow: &str) -> OwnRun {
+        OwnRun {
+            id,
+            workflow: workflow.into(),
+        }
+    }
+
+    #[test]
+    fn states() {
+        let paused = AutoDeploy::Paused {
+            workflows: vec!["a.yml".into()],
+        };
+        let active = AutoDeploy::Active {
+            workflows: vec!["a.yml".into()],
+        };
+        let live = AutoDeploy::Live {
+            runs: vec!["url/7 (queued, push)".into()],
+        };
+        for state in ["disabled_manually", "disabled_inactivity", "disabled_fork"] {
+            assert_eq!(
+                judge(&[observed("a.yml", state, vec![])], None),
+                paused,
+                "{state}"
+            );
+        }
+        assert_eq!(judge(&[], None), AutoDeploy::None);
+        assert_eq!(judge(&[observed("a.yml", "active", vec![])], None), active);
+        assert_eq!(
+            judge(&[observed("a.yml", "active", vec![run(7, "queued")])], None),
+            active
+        );
+        assert_eq!(
+            judge(
+                &[observed(
+                    "a.yml",
+                    "disabled_manually",
+                    vec![run(7, "queued")]
+                )],
+                None
+            ),
+            live
+        );
+        for state in ["deleted", "", "new_word"] {
+            let judged = judge(&[observed("a.yml", state, vec![])], None);
+            assert!(
+                matches!(judged, AutoDeploy::Unknown(_)),
+                "{state}: {judged:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_of_two_workflows_is_enough_to_refuse() {
+        let both = [
+            observed("a.yml", "active", vec![]),
+            observed("b.yml", "disabled_manually", vec![]),
+        ];
+        assert_eq!(
+            judge(&both, None),
+            AutoDeploy::Active {
+                workflows: vec!["a.yml".into()]
+            }
+        );
+    }
+
+    #[test]
+    fn its_own_run_is_no_obstacle() {
+        let waiting = vec![run(7, "in_progress"), run(8, "queued")];
+        let seen = [observed("a.yml", "active", waiting)];
+        assert_eq!(judge(&seen, Some(&own(7, "a.yml"))), AutoDeploy::Itself);
+        // Another workflow of ours meets an active auto-deploy like everybody else.
+        assert!(matches!(
+            judge(&seen, Some(&own(9, "deploy.yml"))),
+            AutoDeploy::Active { .. }
+        ));
+        // A second run of the auto-deploy at work is an obstacle even to the auto-deploy.
+        let seen = [observed(
+            "a.yml",
+            "active",
+            vec![run(7, "in_progress"), run(8, "in_progress")],
+        )];
+        assert!(matches!(
+            judge(&seen, Some(&own(7, "a.yml"))),
+            AutoDeploy::Live { .. }
+        ));
+    }
+
+    #[test]
+    fn the_own_run_comes_from_the_environment() {
+        let env = |key: &str| match key {
+            "GITHUB_ACTIONS" => Some("true".to_owned()),
+            "GITHUB_RUN_ID" => Some("42".to_owned()),
+            "GITHUB_WORKFLOW_REF" => Some("o/r/.github/workflows/a.yml@refs/heads/main".to_owned()),
+            _ => None,
+        };
+        assert_eq!(own_run(&env), Some(own(42, "a.yml")));
+        assert_eq!(own_run(&|_| None), None);
+    }
+}
