@@ -24,7 +24,7 @@ import queue
 import threading
 import time
 
-from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
 from ministack.services import ecs
 
 from .hooks import replaces, uses
@@ -39,7 +39,8 @@ QUEUED_ENTRIES = 10_000
 EVENTS_A_CALL = 1_000
 
 uses("ministack.services.ecs", "_awslogs_config", "_ensure_awslogs_stream")
-uses("ministack.services.cloudwatch_logs", "_put_log_events", "_log_groups")
+uses("ministack.services.cloudwatch_logs", "_log_groups", "_append_log_events",
+     "_fanout_to_subscription_filters", "_fanout_to_live_tail_sessions")
 
 _forwarders = {}
 _forwarders_lock = threading.Lock()
@@ -143,12 +144,21 @@ class Events:
                             "message": line.decode("utf-8", errors="replace")})
 
     def send(self):
+        """What PutLogEvents does, but for the second copy that MiniStack keeps for Insights.
+
+        It makes that copy when a query asks for it, and half of the memory is saved until then.
+        """
         from ministack.services import cloudwatch_logs
-        if self.events:
-            cloudwatch_logs._put_log_events({
-                "logGroupName": self.config["group"], "logStreamName": self.config["stream"],
-                "logEvents": self.events})
-            self.events = []
+        events, self.events = self.events, []
+        group, name = self.config["group"], self.config["stream"]
+        stream = cloudwatch_logs._log_groups.get(group, {}).get("streams", {}).get(name)
+        if not events or stream is None:
+            return
+        now = int(time.time() * 1000)
+        stored = [{**event, "ingestionTime": now, "eventId": new_uuid()} for event in events]
+        cloudwatch_logs._append_log_events(stream, stored)
+        cloudwatch_logs._fanout_to_subscription_filters(group, name, events)
+        cloudwatch_logs._fanout_to_live_tail_sessions(group, name, stored)
 
     def finish(self):
         self.finish_line()

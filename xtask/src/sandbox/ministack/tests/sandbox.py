@@ -120,6 +120,19 @@ def probe():
     return _probe
 
 
+_shared = None
+
+
+def shared():
+    """The one sandbox, with a cluster in it, that tests use which need none of their own."""
+    global _shared
+    if _shared is None:
+        sandbox = Sandbox()
+        atexit.register(sandbox.close)
+        _shared = Ecs(sandbox)
+    return _shared
+
+
 class Ecs:
     """A cluster, a log group and a repository in a sandbox, and short words for using them."""
 
