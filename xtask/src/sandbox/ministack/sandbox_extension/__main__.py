@@ -43,9 +43,11 @@ async def serve():
     who = addresses.Addresses(ecs._get_docker())
     config = Config()
     config.bind = who.bind(settings.port())
+    addresses.require_free(config.bind)
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     config.loglevel = ministack.LOG_LEVEL
+    config.errorlog = logging.getLogger("hypercorn.error")
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -7,8 +7,9 @@ Here: it listens on 127.0.0.1 and, where it is an address of this machine, on th
 Docker's bridge. Listening there is not "containers only": a neighbour with a route to the bridge's
 network reaches that address through this machine. So every request's peer is checked as well: it
 must be an address of this machine (Docker's masquerading makes a host process appear as the host's
-own address) or one of the bridge's network. On Docker Desktop the gateway lies inside its virtual
-machine, and host.docker.internal leads to 127.0.0.1.
+own address) or one of the bridge's network. A page in a browser on this machine is refused as well:
+it can send requests to 127.0.0.1, and whoever can call ECS here can start any container. On Docker
+Desktop the gateway lies inside its virtual machine, and host.docker.internal leads to 127.0.0.1.
 
 Instead of: `ministack.app.main`, which serves on `BIND_HOST` alone.
 """
@@ -18,6 +19,7 @@ import logging
 import socket
 import struct
 import sys
+from urllib.parse import urlsplit
 
 logger = logging.getLogger("sandbox.addresses")
 
@@ -91,17 +93,37 @@ class Addresses:
         return is_local(address)
 
 
+def require_free(bind):
+    """Raise OSError if one of the addresses is taken.
+
+    It is checked before anything starts, since MiniStack removes the containers of its own address
+    while it starts: they would be those of the sandbox that holds it.
+    """
+    for each in bind:
+        host, port = each.rsplit(":", 1)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, int(port)))
+
+
 def guard(app, addresses):
     """Wrap an ASGI application so that only allowed peers reach it."""
     async def guarded(scope, receive, send):
         if scope["type"] in ("http", "websocket"):
             peer = (scope.get("client") or ("",))[0]
-            if not addresses.allows(peer):
+            if not addresses.allows(peer) or is_foreign_page(scope):
                 logger.warning("refused a request from %s", peer)
                 await refuse(scope, send)
                 return
         await app(scope, receive, send)
     return guarded
+
+
+def is_foreign_page(scope):
+    """Whether a browser sent this for a page of another machine; no SDK names an origin."""
+    origins = [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
+    return any(urlsplit(origin.decode("latin-1")).hostname not in ("localhost", "127.0.0.1")
+               for origin in origins)
 
 
 async def refuse(scope, send):

@@ -19,7 +19,7 @@ class Guard(unittest.TestCase):
             get=lambda _name: types.SimpleNamespace(attrs=network)))
         self.addresses = addresses.Addresses(client)
 
-    def status(self, peer):
+    def status(self, peer, headers=()):
         sent = []
 
         async def app(_scope, _receive, send):
@@ -28,7 +28,7 @@ class Guard(unittest.TestCase):
         async def send(message):
             sent.append(message)
         asyncio.run(addresses.guard(app, self.addresses)(
-            {"type": "http", "client": (peer, 1)}, None, send))
+            {"type": "http", "client": (peer, 1), "headers": headers}, None, send))
         return sent[0]["status"]
 
     def test_this_machine_and_containers_are_let_in(self):
@@ -38,6 +38,12 @@ class Guard(unittest.TestCase):
     def test_others_are_refused(self):
         for peer in ("203.0.113.9", "172.18.0.9", "", "nonsense"):
             self.assertEqual(self.status(peer), 403, peer)
+
+    def test_a_page_of_another_machine_is_refused(self):
+        for origin, status in ((b"https://example.com", 403), (b"null", 403),
+                               (b"http://localhost.example.com", 403),
+                               (b"http://localhost:3000", 200)):
+            self.assertEqual(self.status("127.0.0.1", [(b"origin", origin)]), status, origin)
 
     def test_a_gateway_that_is_not_here_is_not_listened_on(self):
         network = {"IPAM": {"Config": [{"Gateway": "203.0.113.1", "Subnet": "203.0.113.0/24"}]}}

@@ -58,6 +58,12 @@ class Leftovers(unittest.TestCase):
         Sandbox().close()
         self.assertEqual(len(self.containers()), 1)
 
+    def test_a_second_sandbox_on_the_same_port_fails_and_does_no_harm(self):
+        self.run_a_task()
+        with self.assertRaisesRegex(AssertionError, f"cannot serve on port {self.sandbox.port}"):
+            Sandbox(port=self.sandbox.port).close()
+        self.assertEqual(len(self.containers()), 1)
+
     def test_one_folder_one_sandbox(self):
         with open(os.path.join(self.state_dir, "second"), "wb") as log:
             second = subprocess.run(
