@@ -157,14 +157,7 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut chain = value.to_string();
-        let mut source = value.source();
-        while let Some(cause) = source {
-            // Writing to a string cannot fail.
-            let _ = write!(chain, ": {cause}");
-            source = cause.source();
-        }
-        self.record_str(field, &chain);
+        self.record_str(field, &chain(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
@@ -182,6 +175,21 @@ impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.push(field, &serde_json::Value::from(value).to_string());
     }
+}
+
+/// An error with all its causes, each once: some libraries repeat the cause in their own text.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !chain.ends_with(&text) {
+            // Writing to a string cannot fail.
+            let _ = write!(chain, ": {text}");
+        }
+        source = cause.source();
+    }
+    chain
 }
 
 fn string(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -31,7 +31,7 @@ pub fn run(name: &str, start: Start) -> u8 {
     };
     let outcome = match prepare(give_up) {
         Ok((runtime, stop)) => {
-            let context = Context::new(stop.clone());
+            let context = Context::new(Arc::clone(&stop));
             let task = AssertUnwindSafe(|| runtime.block_on(start(context)));
             let ended = panic::catch_unwind(task);
             // Work that the task left behind on other threads does not hold up its end.
@@ -44,9 +44,7 @@ pub fn run(name: &str, start: Start) -> u8 {
     outcome.exit_code()
 }
 
-fn prepare(
-    give_up: impl FnOnce(u8) + Send + 'static,
-) -> Result<(runtime::Runtime, std::sync::Arc<Stop>)> {
+fn prepare(give_up: impl FnOnce(u8) + Send + 'static) -> Result<(runtime::Runtime, Arc<Stop>)> {
     let stop = Stop::watch(give_up).context("installing the signal handlers")?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     Ok((runtime.context("starting the async runtime")?, stop))

@@ -30,7 +30,7 @@ impl Bucket {
                 max_retries: 4,
                 retry_timeout: Duration::from_secs(60),
             });
-        if let Some(credentials) = ContainerCredentials::from_env() {
+        if let Some(credentials) = ContainerCredentials::from_env()? {
             builder = builder.with_credentials(Arc::new(credentials));
         }
         let store = builder
@@ -89,7 +89,7 @@ struct ContainerCredentials {
 }
 
 impl ContainerCredentials {
-    fn from_env() -> Option<Self> {
+    fn from_env() -> Result<Option<Self>> {
         let preferred = [
             "AWS_ACCESS_KEY_ID",
             "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -97,13 +97,17 @@ impl ContainerCredentials {
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         ];
         if preferred.iter().any(|name| env::var_os(name).is_some()) {
-            return None;
+            return Ok(None);
         }
-        Some(Self {
-            uri: env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok()?,
+        let Ok(uri) = env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI") else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            uri,
             token: env::var("AWS_CONTAINER_AUTHORIZATION_TOKEN").ok(),
-            client: reqwest::Client::new(),
-        })
+            // The token is for the endpoint alone.
+            client: reqwest::Client::builder().no_proxy().build()?,
+        }))
     }
 
     async fn fetch(&self) -> Result<AwsCredential> {
@@ -137,8 +141,9 @@ impl CredentialProvider for ContainerCredentials {
         match self.fetch().await {
             Ok(credential) => Ok(Arc::new(credential)),
             Err(error) => {
-                let source =
-                    format!("asking the container's credentials endpoint: {error:#}").into();
+                let source = error
+                    .context("asking the container's credentials endpoint")
+                    .into();
                 Err(object_store::Error::Generic {
                     store: "S3",
                     source,

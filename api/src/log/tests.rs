@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use chrono::{TimeZone, Utc};
 use tracing::Level;
 use tracing::subscriber::with_default;
 
-use super::{Fields, Identity, KEYS, render};
+use super::{Fields, Identity, KEYS, chain, render};
 
 /// Renders what `log` logs, without the time.
 fn rendered(log: impl FnOnce()) -> String {
@@ -72,7 +73,7 @@ fn an_unknown_author_is_left_out() {
 
 #[test]
 fn fields_keep_their_types() {
-    let chain = anyhow::anyhow!("the cause").context("the effect");
+    let chain = anyhow!("the cause").context("the effect");
     let chain: &(dyn std::error::Error + 'static) = chain.as_ref();
     let cases = [
         (rendered(|| tracing::info!(rows = 3, "m")), r#","rows":3}"#),
@@ -116,6 +117,17 @@ fn fields_keep_their_types() {
     for (line, end) in cases {
         assert!(line.ends_with(end), "{line} should end with {end}");
         serde_json::from_str::<serde_json::Value>(&line).unwrap();
+    }
+}
+
+#[test]
+fn a_cause_is_said_once() {
+    let cases = [
+        (anyhow!("c").context("b").context("a"), "a: b: c"),
+        (anyhow!("c").context("b: c").context("a"), "a: b: c"),
+    ];
+    for (error, expected) in cases {
+        assert_eq!(chain(error.as_ref()), expected);
     }
 }
 
