@@ -1,11 +1,10 @@
-"""Every capability, in the order in which wrappers of the same function are put around each other."""
+"""Every capability, in the order in which wrappers of the same function surround each other."""
 
 import logging
 
-from . import leftovers  # isort: skip
-from . import container_options  # isort: skip
-from . import awslogs, filter_log_events, registry, rule_targets, run_task, schedules
-from . import secure_string, start_container, stop_task, task_end, task_events, timestamps
+from . import (awslogs, container_options, filter_log_events, leftovers, registry, rule_targets,
+               run_task, schedules, secure_string, start_container, stop_task, task_end,
+               task_events, timestamps)
 
 __all__ = ["awslogs", "container_options", "filter_log_events", "leftovers", "registry",
            "rule_targets", "run_task", "schedules", "secure_string", "start_container",

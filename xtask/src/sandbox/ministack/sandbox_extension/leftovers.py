@@ -4,8 +4,8 @@ Gap: MiniStack labels its containers with the address that it serves on. After a
 start on another port leaves them running for ever. Images that were pulled by digest stay in
 Docker as untagged images, one for every run of every build.
 
-Here: every container also carries the folder of its sandbox. The folder is locked while the sandbox
-runs, so whatever carries it when the next one starts has lost its owner and is removed. Pulled
+Here: every container also carries the folder of its sandbox. The folder is locked while it runs,
+so whatever carries it when the next one starts has lost its owner and is removed. Pulled
 images are written down in the folder; the last few of each repository are kept, the others and, at
 the end, all of them are removed. Images that somebody tagged are not touched.
 

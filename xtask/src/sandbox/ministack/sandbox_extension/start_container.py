@@ -13,7 +13,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-c
 
 Here: the tag is resolved to a digest by the Docker Engine, the digest is pulled, and the container
 is created and started in two steps, so that each has its own words. A container that could not be
-started is removed. A platform that the image does not have is an error, not a reason to run another.
+started is removed. A platform that the image does not have is an error, no reason to run another.
 
 Instead of: `ecs._run_docker_container`.
 """

@@ -1,4 +1,4 @@
-"""A task ends the way it does on AWS: every container's own exit code, ECS's words, a full timeline.
+"""A task ends as on AWS: every container's own exit code, ECS's words, a full timeline.
 
 Gap: MiniStack polls every container ten times a second, gives all containers the highest exit code,
 kills the others after five seconds, knows nothing of memory, and is STOPPED before the containers
@@ -6,13 +6,14 @@ are. Docker sometimes reports the death of a container before its lack of memory
 OOMKilled (3 of 300 tasks).
 
 AWS: the first essential container that ends stops the task ("Essential container in task exited");
-the others get SIGTERM and, after their stopTimeout (30 seconds unless told otherwise), SIGKILL. Each
-container keeps its own exit code; one that never ran has none. A container over its limit has the
-reason "OutOfMemoryError: Container killed due to memory usage" and exit code 137. The task passes
-DEACTIVATING, STOPPING and DEPROVISIONING, and has stoppingAt, executionStoppedAt and stoppedAt.
+the others get SIGTERM and, after their stopTimeout (30 seconds unless told otherwise), SIGKILL.
+Each container keeps its own exit code; one that never ran has none. A container over its limit has
+the reason "OutOfMemoryError: Container killed due to memory usage" and exit code 137. The task
+passes DEACTIVATING, STOPPING and DEPROVISIONING, and has stoppingAt, executionStoppedAt and
+stoppedAt.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 
-Here: one thread a container waits for its exit, one thread a task waits for the first essential one.
+Here: one thread a container waits for its exit, one a task waits for the first essential one.
 Without OOMKilled, an exit code 137 that nobody asked for is looked up in Docker's events.
 
 Instead of: `ecs._watch_task_lifecycle`, `ecs._maybe_mark_stopped`, `ecs._run_task_worker`,
@@ -220,16 +221,16 @@ def stop_containers(task, docker_client):
     """SIGTERM to all at once, SIGKILL to each after its own stopTimeout; returns when all ended."""
     threads = []
     for index, docker_id in enumerate(list(task.get("_docker_ids") or [])):
-        thread = threading.Thread(target=stop_container, daemon=True,
-                                  args=(task, docker_client, index, docker_id))
+        # The new thread does not know the account and region in which task definitions are found.
+        thread = threading.Thread(target=stop_container, daemon=True, args=(
+            task, docker_client, index, docker_id, stop_timeout(task, index)))
         thread.start()
         threads.append(thread)
     for thread in threads:
         thread.join()
 
 
-def stop_container(task, docker_client, index, docker_id):
-    timeout = stop_timeout(task, index)
+def stop_container(task, docker_client, index, docker_id, timeout):
     try:
         # Docker answers at once for a container that has exited already.
         docker_client.containers.get(docker_id).stop(timeout=timeout)

@@ -1,7 +1,7 @@
 """ECS tells the times of a task with milliseconds.
 
-Gap: MiniStack cuts createdAt, startedAt, stoppedAt and the others to whole seconds, so the phases of
-a task that runs for a second cannot be told apart.
+Gap: MiniStack cuts createdAt, startedAt, stoppedAt and the others to whole seconds, so the phases
+of a task that runs for a second cannot be told apart.
 
 AWS: fractional seconds since the epoch, for example 1764022800.123.
 

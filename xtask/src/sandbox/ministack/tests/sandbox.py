@@ -74,11 +74,10 @@ class Sandbox:
         with open(self.log_path, errors="replace") as file:
             return file.read()
 
-    def client(self, service, **options):
-        session = botocore.session.get_session()
-        return session.create_client(
-            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="test",
-            aws_secret_access_key="test", **options)
+    def client(self, service, region="us-east-1"):
+        return botocore.session.get_session().create_client(
+            service, endpoint_url=self.url, region_name=region, aws_access_key_id="test",
+            aws_secret_access_key="test")
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:

@@ -1,5 +1,6 @@
 """A task ends with the exit codes, words and times that ECS gives it."""
 
+import copy
 import time
 import unittest
 
@@ -92,6 +93,15 @@ class StopTask(unittest.TestCase):
         self.assertTrue(1.9 < time.monotonic() - started < 10)
         self.assertEqual(shown["exitCode"], 137)
         self.assertNotIn("reason", shown)
+
+    def test_stop_timeout_in_another_region(self):
+        elsewhere = copy.copy(self.ecs)
+        elsewhere.ecs = self.ecs.sandbox.client("ecs", "eu-central-1")
+        elsewhere.ecs.create_cluster(clusterName=CLUSTER)
+        arn = elsewhere.run(elsewhere.define({"stopTimeout": 1}), ["stubborn"])
+        elsewhere.wait_for_line(arn, "waiting")
+        elsewhere.ecs.stop_task(cluster=CLUSTER, task=arn)
+        self.assertEqual(elsewhere.wait(arn, seconds=10)["containers"][0]["exitCode"], 137)
 
     def test_a_task_that_never_ran_has_no_exit_code(self):
         arn = self.ecs.run(self.ecs.define(), ["wait", "7"])

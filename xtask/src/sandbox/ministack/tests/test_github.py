@@ -20,7 +20,8 @@ class GitHub(unittest.TestCase):
 
     def call(self, method, path, body=None, headers=None):
         request = urllib.request.Request(
-            self.base + path, method=method, data=None if body is None else json.dumps(body).encode(),
+            self.base + path, method=method,
+            data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": "Bearer x"} if headers is None else headers)
         try:
             with urllib.request.urlopen(request) as answer:
@@ -86,20 +87,22 @@ class GitHub(unittest.TestCase):
         run = answer["workflow_runs"][0]
         self.assertLessEqual({
             "id", "name", "head_branch", "head_sha", "event", "status", "conclusion", "html_url",
-            "created_at", "run_started_at", "actor", "run_attempt", "path", "workflow_id"}, set(run))
+            "created_at", "run_started_at", "actor", "run_attempt", "path", "workflow_id"},
+            set(run))
 
     def test_a_run_ends(self):
         run = self.control("POST", "runs", {"workflow": "api-auto-deploy.yml",
                                             "status": "in_progress", "actor": {"login": "jo"}})
         self.control("PATCH", f"runs/{run['id']}", {"status": "completed", "conclusion": "success"})
-        self.assertEqual(self.call("GET", AUTO_DEPLOY + "/runs?status=in_progress")[1]["total_count"],
-                         0)
+        live = self.call("GET", AUTO_DEPLOY + "/runs?status=in_progress")[1]
+        self.assertEqual(live["total_count"], 0)
         found = self.call("GET", AUTO_DEPLOY + "/runs?status=success")[1]["workflow_runs"]
         self.assertEqual([each["actor"]["login"] for each in found], ["jo"])
 
     def test_faults_end_after_their_count(self):
         for status in (403, 404, 500):
-            self.control("POST", "fault", {"path_prefix": AUTO_DEPLOY, "status": status, "count": 2})
+            self.control("POST", "fault",
+                         {"path_prefix": AUTO_DEPLOY, "status": status, "count": 2})
             self.assertEqual([self.call("GET", AUTO_DEPLOY)[0] for _call in range(3)],
                              [status, status, 200])
         self.control("POST", "fault", {"path_prefix": "/repos", "status": 500, "method": "PUT"})

@@ -26,8 +26,9 @@ class Leftovers(unittest.TestCase):
 
     def images(self):
         listed = docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}} {{.Tag}}")
+        mine = f"localhost:{self.sandbox.port}/"
         return [line for line in listed.splitlines()
-                if line.startswith(f"localhost:{self.sandbox.port}/") and "<none>" in line.split()[1]]
+                if line.startswith(mine) and line.endswith(" <none>")]
 
     def run_a_task(self):
         ecs = Ecs(self.sandbox)
@@ -103,8 +104,9 @@ class Start(unittest.TestCase):
         self.assertIn("error: GATEWAY_PORT is not set", result.stdout + result.stderr)
 
     def test_a_port_that_is_taken(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken, tempfile.TemporaryDirectory() as folder:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            result = self.start(GATEWAY_PORT=str(port), SANDBOX_STATE_DIR=folder)
+            with tempfile.TemporaryDirectory() as folder:
+                result = self.start(GATEWAY_PORT=str(port), SANDBOX_STATE_DIR=folder)
         self.assertEqual(result.returncode, 1)
         self.assertIn(f"error: cannot serve on port {port}", result.stdout)

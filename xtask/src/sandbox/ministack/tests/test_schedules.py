@@ -55,7 +55,8 @@ class Times(unittest.TestCase):
         valid = ["cron(0 12 * * ? *)", "cron(0/5 8-17 ? * MON-FRI *)", "cron(0 0 L * ? *)",
                  "cron(0 0 ? * 6#3 2027)", "cron(0 0 1W * ? *)"]
         wrong = ["cron(nonsense)", "cron(60 * * * ? *)", "cron(0 24 * * ? *)", "cron(0 0 32 * ? *)",
-                 "cron(0 0 * * * *)", "cron(0 0 ? * ? *)", "cron(0 0 * 13 ? *)", "cron(9-3 0 * * ? *)"]
+                 "cron(0 0 * * * *)", "cron(0 0 ? * ? *)", "cron(0 0 * 13 ? *)",
+                 "cron(9-3 0 * * ? *)"]
         for expr in valid + ["rate(1 minute)", "rate(2 hours)"]:
             self.assertTrue(schedules.validate_schedule_expression(expr), expr)
             self.assertTrue(schedules.valid_schedule(expr), expr)

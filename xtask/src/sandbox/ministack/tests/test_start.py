@@ -73,8 +73,8 @@ class Container(unittest.TestCase):
         self.assertRegex(task["stoppedReason"],
                          "^CannotStartContainerError: ResourceInitializationError: failed to "
                          "create new container runtime task: .*no such file or directory")
-        left = docker("ps", "-aq", "--filter", f"label=com.amazonaws.ecs.task-arn={task['taskArn']}")
-        self.assertEqual(left, "")
+        label = f"label=com.amazonaws.ecs.task-arn={task['taskArn']}"
+        self.assertEqual(docker("ps", "-aq", "--filter", label), "")
 
     def test_environment_and_overrides(self):
         definition = self.ecs.define({"environment": [{"name": "COLOR", "value": "red"}]})
