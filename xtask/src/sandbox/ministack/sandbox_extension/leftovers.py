@@ -5,9 +5,9 @@ start on another port leaves them running for ever. Images that were pulled by d
 Docker as untagged images, one for every run of every build.
 
 Here: every container also carries the folder of its sandbox. The folder is locked while it runs,
-so whatever carries it when the next one starts has lost its owner and is removed. Pulled
-images are written down in the folder; the last few of each repository are kept, the others and, at
-the end, all of them are removed. Images that somebody tagged are not touched.
+so whatever carries it when the next one starts has lost its owner and is removed. Pulled images are
+written down in the folder; the last few of each repository are kept, the others and, at the end,
+all of them are removed. Images that somebody tagged are not touched.
 
 Instead of: `ecs._build_run_kwargs` (the label; what else a container gets is in container_options.py).
 """
