@@ -9,7 +9,7 @@ so whatever carries it when the next one starts has lost its owner and is remove
 written down in the folder; the last few of each repository are kept, the others and, at the end,
 all of them are removed. Images that somebody tagged are not touched.
 
-Instead of: `ecs._build_run_kwargs` (the label; what else a container gets is in container_options.py).
+Instead of: `ecs._build_run_kwargs`, for the label; container_options.py adds what else it lacks.
 """
 
 import fcntl
