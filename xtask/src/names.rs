@@ -8,12 +8,6 @@ macro_rules! text_newtype {
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
 
-        impl $name {
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
         impl Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
@@ -62,6 +56,11 @@ impl GitSha {
 }
 
 impl ImageTag {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[cfg(test)]
     pub fn parse(text: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
         let first_fits = text.bytes().next().is_some_and(|b| b != b'.' && b != b'-');
@@ -102,6 +101,10 @@ impl ImageTag {
 }
 
 impl Digest {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub fn parse(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix("sha256:").unwrap_or_default();
         if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -118,6 +121,10 @@ impl Digest {
 }
 
 impl TaskName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The family `<app>-<environment>-<task>` must fit ECS: letters, digits, `-`, `_`, 255 at most.
     pub fn parse(text: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -132,6 +139,10 @@ impl TaskName {
 }
 
 impl EnvironmentName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub fn parse(text: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if !text.is_empty() && text.len() <= 32 && text.bytes().all(allowed) {
@@ -233,7 +244,7 @@ mod tests {
     #[test]
     fn tags() {
         let sha = GitSha::parse("0123456789abcdef0123456789abcdef01234567").unwrap();
-        assert_eq!(ImageTag::of_commit(&sha).as_str(), sha.as_str());
+        assert_eq!(ImageTag::of_commit(&sha).to_string(), sha.to_string());
         assert_eq!(ImageTag::of_commit(&sha).short(), "0123456");
         let dirty = ImageTag::of_dirty_tree(&sha, "fedcba9876543210fedcba9876543210fedcba98");
         assert_eq!(dirty.as_str(), format!("{sha}-dirty-fedcba9876543210"));

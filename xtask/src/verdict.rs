@@ -113,6 +113,11 @@ fn exited_with(end: &TaskEnd, code: i32, raw: Vec<String>) -> Verdict {
     let cause = causes::of_exit(end, code);
     let (why, fix, origin) = match cause {
         Some(cause) => (Some(cause.why), cause.fix, cause.origin),
+        None if end.silent_containers.contains(task) => (
+            Some("it wrote no log line at all".into()),
+            None,
+            Origin::Task,
+        ),
         None => (None, None, Origin::Task),
     };
     Verdict {

@@ -55,13 +55,10 @@ impl<'a> Sandbox<'a> {
         }
         let timer = reporter.started(Step::Sandbox, "starting the local AWS");
         self.require_tools(interrupt).await?;
-        let server = match self.healthy()? {
-            Some(server) => server,
-            None => {
-                let python = python::environment(&self.folder, reporter, interrupt).await?;
-                self.start(&python, reporter)?
-            }
-        };
+        // One that is half set up, or of another version of our extension, is started anew: it holds
+        // its state in memory, so that there is nothing to mend.
+        let python = python::environment(&self.folder, reporter, interrupt).await?;
+        let server = self.start(&python, reporter)?;
         reporter.detail(
             Step::Sandbox,
             "creating the state bucket, the ECR repository and the cluster",

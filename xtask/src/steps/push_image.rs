@@ -62,7 +62,7 @@ async fn push_image(
     // Somebody else may have published the same commit in the meantime; an immutable tag is then
     // refused, and theirs is as good as ours.
     let refused_as_immutable = finished.tail.iter().any(|line| line.contains("immutable"));
-    if !(refused_as_immutable && !finished.interrupted) {
+    if !refused_as_immutable || finished.interrupted {
         finished
             .success(&shown)
             .with_context(|| format!("pushing {}", built.reference))?;

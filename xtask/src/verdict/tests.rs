@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
 use std::time::SystemTime;
 
 use super::*;
