@@ -94,6 +94,7 @@ impl Session {
                 env_remove: Address::TERRAFORM_ENV_REMOVED.to_vec(),
                 root,
                 vars,
+                lock_timeout: self.settings.state_lock_timeout,
             },
             None => Terraform {
                 data_dir: self
@@ -109,6 +110,7 @@ impl Session {
                 env_remove: Vec::new(),
                 root,
                 vars,
+                lock_timeout: self.settings.state_lock_timeout,
             },
         }
     }

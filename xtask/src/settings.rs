@@ -36,6 +36,8 @@ pub struct Settings {
     pub main_branch: String,
     /// How far apart the two looks at auto-deploy before an apply are.
     pub pause_settle: Duration,
+    /// How long an apply waits for somebody else's lock on the state.
+    pub state_lock_timeout: Duration,
     /// All environments' names, in alphabetical order.
     pub environments: Vec<String>,
     pub environment: Environment,
@@ -146,6 +148,7 @@ pub fn resolve(
         .optional_text("main_branch", None)
         .unwrap_or_else(|| "main".into());
     let pause_settle = reader.seconds("pause_settle_seconds", 5);
+    let state_lock_timeout = reader.seconds("state_lock_timeout_seconds", 60);
     let wanted = reader.text("default_environment", overrides.env.as_deref());
     let mut tables = reader.tables("environments");
     let environments: Vec<String> = tables.keys().cloned().collect();
@@ -188,6 +191,7 @@ pub fn resolve(
         github_repository,
         main_branch,
         pause_settle,
+        state_lock_timeout,
         environments,
         environment,
     })

@@ -20,8 +20,6 @@ use change::PlannedChange;
 use diagnostics::Diagnostics;
 use outputs::Outputs;
 
-/// How long an apply waits for somebody else's state lock.
-const LOCK_TIMEOUT: &str = "-lock-timeout=60s";
 /// How long an interrupted apply may take for its graceful stop: the provider waits for AWS.
 const APPLY_GRACE: Duration = Duration::from_secs(600);
 /// The oldest version with S3 lock files beyond the experiment.
@@ -41,6 +39,8 @@ pub struct Terraform {
     pub env_remove: Vec<&'static str>,
     /// `-var` of every plan.
     pub vars: Vec<(String, String)>,
+    /// How long an apply waits for somebody else's state lock.
+    pub lock_timeout: Duration,
 }
 
 /// A plan that was saved: the file is for us alone and goes away with this value.
@@ -186,7 +186,8 @@ impl Terraform {
         }
         let program = self
             .program("apply")
-            .args(["-json", "-input=false", LOCK_TIMEOUT])
+            .args(["-json", "-input=false"])
+            .arg(format!("-lock-timeout={}s", self.lock_timeout.as_secs()))
             .grace(APPLY_GRACE)
             .arg(plan.file());
         let mut outputs = None;

@@ -42,6 +42,8 @@ pub async fn apply(
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),
+        // Its state is a file of ours: nobody else locks it.
+        lock_timeout: std::time::Duration::ZERO,
     };
     terraform.init(interrupt, |_| {}).await?;
     terraform.apply_directly(&state, interrupt).await

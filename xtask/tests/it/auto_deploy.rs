@@ -1,0 +1,125 @@
+//! Promise 3: nothing is deployed while auto-deploy can run.
+
+use expect_test::expect;
+
+use crate::harness::{FakeBin, Shared, request, which};
+
+#[test]
+fn an_active_auto_deploy_refuses_before_anything_is_done() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    checkout.write("api/a-new-file", "makes the image another one");
+    checkout
+        .xtask(["auto-deploy", "resume", "--sandbox"])
+        .run()
+        .expect_code(0)
+        .expect_stdout("active");
+    let refused = checkout
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .run();
+    expect![[r#"
+        exit code: 126
+        --- stdout
+        --- stderr
+          check     my-new-task-name: can it be tried in test
+        error: auto-deploy to test is active (api-auto-deploy.yml): it would overwrite what is deployed here
+
+        hint: pause it: cargo xtask auto-deploy pause --sandbox
+              then run the command again, and resume it afterwards
+    "#]]
+    .assert_eq(&refused.snapshot());
+    checkout
+        .xtask(["auto-deploy", "pause", "--sandbox"])
+        .run()
+        .expect_code(0)
+        .expect_stdout("paused");
+    checkout.git(["clean", "--quiet", "--force", "api/a-new-file"]);
+    checkout
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .run()
+        .expect_code(0);
+}
+
+#[test]
+fn a_live_run_refuses_although_the_workflow_is_disabled() {
+    let (shared, _alone) = Shared::alone();
+    for status in ["queued", "in_progress", "waiting", "pending", "requested"] {
+        let run = format!(r#"{{"workflow":"api-auto-deploy.yml","status":"{status}"}}"#);
+        let added = request(
+            &shared.endpoint,
+            "POST",
+            "/_github/_control/runs",
+            &[],
+            &run,
+        );
+        assert_eq!(added.status, 201, "{}", added.body);
+        let refused = shared
+            .checkout
+            .xtask(["try", "my-new-task-name", "--sandbox"])
+            .run();
+        reset_github(&shared.endpoint);
+        refused
+            .expect_code(126)
+            .expect_stderr("is still running")
+            .expect_stderr(status);
+    }
+}
+
+#[test]
+fn unknown_refuses() {
+    let (shared, _alone) = Shared::alone();
+    for status in [403, 404] {
+        let fault = format!(r#"{{"path_prefix":"/repos","status":{status},"count":50}}"#);
+        let set = request(
+            &shared.endpoint,
+            "POST",
+            "/_github/_control/fault",
+            &[],
+            &fault,
+        );
+        assert!(set.status < 300, "{}", set.body);
+        let refused = shared.checkout.xtask(["deploy-test", "--sandbox"]).run();
+        reset_github(&shared.endpoint);
+        refused
+            .expect_code(126)
+            .expect_stderr("nobody can tell whether auto-deploy to test is paused");
+    }
+}
+
+/// Auto-deploy is resumed by somebody else in the moment between the apply and the launch: a
+/// terraform on PATH does it right after the real one has applied.
+#[test]
+fn resumed_between_apply_and_launch_is_caught() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    let enable = format!(
+        "{}/_github/repos/example-org/background-tasks/actions/workflows/api-auto-deploy.yml/enable",
+        shared.endpoint
+    );
+    let script = format!(
+        "#!/bin/sh\n'{}' \"$@\"; code=$?\ncase \"$*\" in *' apply '*) curl --silent --fail -X PUT -H 'Authorization: Bearer x' '{enable}' ;; esac\nexit $code\n",
+        which("terraform").display()
+    );
+    let bin = FakeBin::named("resume").script("terraform", &script);
+    // An image of its own, so that there is something to apply.
+    checkout.write("api/another-file", "makes the image another one");
+    let refused = checkout
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .env("PATH", bin.first())
+        .run();
+    checkout.git(["clean", "--quiet", "--force", "api/another-file"]);
+    checkout
+        .xtask(["auto-deploy", "pause", "--sandbox"])
+        .run()
+        .expect_code(0);
+    let refused = refused
+        .expect_code(126)
+        .expect_stderr("✓ apply")
+        .expect_stderr("is active");
+    assert_eq!(refused.stdout, "");
+}
+
+fn reset_github(endpoint: &str) {
+    let reset = request(endpoint, "POST", "/_github/_control/reset", &[], "");
+    assert!(reset.status < 300, "{}", reset.body);
+}

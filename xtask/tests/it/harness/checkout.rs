@@ -1,0 +1,276 @@
+//! A copy of the working tree under test, as a repository of its own.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::ended::Ended;
+
+/// A repository with one commit that holds the working tree under test.
+pub struct Checkout {
+    pub root: PathBuf,
+}
+
+impl Checkout {
+    /// At a path that is the same in each run, so that cargo's incremental builds help; outside of
+    /// the repository under test, so that git does not find that one instead.
+    pub fn named(name: &str) -> Checkout {
+        let checkout = Checkout {
+            root: base().join(name),
+        };
+        checkout.clear();
+        checkout.copy_sources();
+        checkout.git(["init", "--quiet", "--initial-branch=main"]);
+        checkout.commit("the tree under test");
+        checkout.stop_sandbox_when_we_end();
+        checkout
+    }
+
+    /// The binary under test with these arguments, in this checkout. Nothing of the developer's AWS,
+    /// GitHub or xtask set-up gets through.
+    pub fn xtask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(args)
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", target_dir());
+        for (key, _) in std::env::vars() {
+            let prefixes = [
+                "AWS_",
+                "GITHUB_",
+                "GH_",
+                "XTASK_",
+                "TF_VAR_",
+                "RUST_BACKTRACE",
+            ];
+            if prefixes.iter().any(|prefix| key.starts_with(prefix)) {
+                command.env_remove(key);
+            }
+        }
+        Invocation { command }
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.root.join(path)).unwrap()
+    }
+
+    pub fn git<const N: usize>(&self, args: [&str; N]) -> String {
+        run_git(&self.root, &args)
+    }
+
+    /// Commits everything and returns the commit's full ID.
+    pub fn commit(&self, message: &str) -> String {
+        self.git(["add", "--all"]);
+        self.git(["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.git(["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// Where this checkout's sandbox listens.
+    pub fn endpoint(&self) -> String {
+        let status = self.xtask(["sandbox", "status"]).run();
+        let endpoint = status
+            .stdout
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        endpoint
+            .unwrap_or_else(|| panic!("no sandbox: {}{}", status.stdout, status.stderr))
+            .to_owned()
+    }
+
+    fn clear(&self) {
+        if self.root.join("target/xtask/sandbox").exists() {
+            // Left over from a run that was killed.
+            self.xtask(["sandbox", "down"]).run();
+        }
+        if self.root.exists() {
+            std::fs::remove_dir_all(&self.root).unwrap();
+        }
+        std::fs::create_dir_all(&self.root).unwrap();
+    }
+
+    fn copy_sources(&self) {
+        let source = repository();
+        let listing = Command::new("git")
+            .args([
+                "ls-files",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+                "-z",
+            ])
+            .current_dir(&source)
+            .output()
+            .unwrap();
+        assert!(
+            listing.status.success(),
+            "git ls-files in {}",
+            source.display()
+        );
+        for name in listing
+            .stdout
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+        {
+            let name = std::str::from_utf8(name).unwrap();
+            let (from, to) = (source.join(name), self.root.join(name));
+            // A file that git knows and that was just deleted is not part of the tree under test.
+            if from.is_file() {
+                std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+                std::fs::copy(from, to).unwrap();
+            }
+        }
+    }
+
+    /// The sandbox is a daemon, and tests end in many ways: a watcher outlives us just long enough
+    /// to stop it.
+    #[expect(clippy::zombie_processes, reason = "it waits for us, not we for it")]
+    fn stop_sandbox_when_we_end(&self) {
+        let script =
+            r#"while kill -0 "$1" 2>/dev/null; do sleep 0.3; done; "$2" sandbox down; rm -rf "$3""#;
+        Command::new("sh")
+            .args(["-c", script, "watcher"])
+            .arg(std::process::id().to_string())
+            .arg(env!("CARGO_BIN_EXE_xtask"))
+            .arg(self.root.join("target/xtask"))
+            .current_dir(&self.root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+    }
+}
+
+/// The binary under test, about to run.
+pub struct Invocation {
+    command: Command,
+}
+
+impl Invocation {
+    pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Runs to the end with an empty stdin.
+    pub fn run(mut self) -> Ended {
+        let output = self.command.stdin(Stdio::null()).output().unwrap();
+        Ended::of(output)
+    }
+}
+
+/// A folder for executables that go before the real ones on PATH.
+pub struct FakeBin {
+    folder: PathBuf,
+}
+
+impl FakeBin {
+    pub fn named(name: &str) -> FakeBin {
+        let folder = base().join(format!("bin-{name}"));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        FakeBin { folder }
+    }
+
+    pub fn script(self, name: &str, text: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.folder.join(name);
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.set_permissions(std::fs::Permissions::from_mode(0o755))
+            .unwrap();
+        self
+    }
+
+    /// Everything that is on PATH, but for these.
+    pub fn everything_but(self, hidden: &[&str]) -> Self {
+        for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                if !hidden.iter().any(|hidden| *hidden == name) {
+                    // The first folder on PATH wins, as it does for a shell.
+                    let _ = std::os::unix::fs::symlink(entry.path(), self.folder.join(name));
+                }
+            }
+        }
+        self
+    }
+
+    /// PATH with this folder alone.
+    pub fn only(&self) -> std::ffi::OsString {
+        self.folder.clone().into()
+    }
+
+    /// PATH with this folder first.
+    pub fn first(&self) -> std::ffi::OsString {
+        let rest = std::env::var_os("PATH").unwrap();
+        let all = std::iter::once(self.folder.clone()).chain(std::env::split_paths(&rest));
+        std::env::join_paths(all).unwrap()
+    }
+}
+
+/// The real program behind a name on PATH.
+pub fn which(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("the end-to-end tests need `{name}` on PATH"))
+}
+
+/// The repository that this test was compiled from.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Where all checkouts of this repository's tests are.
+pub fn base() -> PathBuf {
+    let place: String = repository()
+        .to_string_lossy()
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '-' })
+        .collect();
+    std::env::temp_dir().join(format!("xtask-it{place}"))
+}
+
+/// The target directory that cargo used for this test, so that the api is compiled once.
+fn target_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn run_git(root: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args([
+            "-c",
+            "user.name=A Tester",
+            "-c",
+            "user.email=tester@example.org",
+            "-c",
+            "commit.gpgsign=false",
+        ])
+        .args(args)
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

@@ -1,0 +1,63 @@
+//! Checkouts of the repository under test, the binary run in them, and the one sandbox they share.
+
+mod checkout;
+mod ended;
+mod http;
+
+use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+pub use checkout::{Checkout, FakeBin, Invocation, which};
+pub use ended::{Ended, filtered};
+pub use http::{always_answering, request};
+
+/// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
+/// tests that only launch and look may use it together.
+pub struct Shared {
+    pub checkout: Checkout,
+    /// `http://127.0.0.1:PORT`
+    pub endpoint: String,
+    lock: RwLock<()>,
+}
+
+static SHARED: LazyLock<Shared> = LazyLock::new(|| {
+    let checkout = Checkout::named("shared");
+    let ended = checkout
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .run();
+    assert_eq!(
+        ended.code, 0,
+        "the shared sandbox does not come up:\n{}{}",
+        ended.stdout, ended.stderr
+    );
+    let endpoint = checkout.endpoint();
+    Shared {
+        checkout,
+        endpoint,
+        lock: RwLock::new(()),
+    }
+});
+
+impl Shared {
+    /// Alone with the sandbox: for what deploys, pauses or breaks something.
+    pub fn alone() -> (&'static Shared, RwLockWriteGuard<'static, ()>) {
+        // A test that failed while it had the lock has not broken the others.
+        (
+            &SHARED,
+            SHARED
+                .lock
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+
+    /// Together with others: for what launches and looks at what is deployed.
+    pub fn together() -> (&'static Shared, RwLockReadGuard<'static, ()>) {
+        (
+            &SHARED,
+            SHARED
+                .lock
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+}

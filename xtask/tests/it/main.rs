@@ -1,0 +1,18 @@
+//! The tool at its boundary: the real binary, a real sandbox, what a user sees.
+//!
+//! One binary for all features, so that it links once and its tests share one sandbox:
+//! - `the_loop`: build, push, apply, launch, logs, exit code
+//! - `auto_deploy`: what refuses a deploy, and when
+//! - `bad_input`: everything a user can get wrong, and the error that says so
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed unwrap fails the test"
+)]
+#![allow(clippy::print_stderr, reason = "a test says what it is waiting for")]
+
+mod auto_deploy;
+mod bad_input;
+mod harness;
+mod the_loop;
