@@ -4,6 +4,7 @@
 //! - `the_loop`: build, push, apply, launch, logs, exit code
 //! - `auto_deploy`: what refuses a deploy, and when
 //! - `bad_input`: everything a user can get wrong, and the error that says so
+//! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
     clippy::unwrap_used,
@@ -15,4 +16,5 @@
 mod auto_deploy;
 mod bad_input;
 mod harness;
+mod ministack;
 mod the_loop;

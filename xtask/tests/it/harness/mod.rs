@@ -6,7 +6,7 @@ mod http;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub use checkout::{Checkout, FakeBin, Invocation, which};
+pub use checkout::{Checkout, FakeBin, Invocation, repository, which};
 pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
 

@@ -17,6 +17,7 @@ def main():
     docker_engine.prepare()
 
     from . import capabilities, leftovers
+
     lock = leftovers.lock_state_dir()
     try:
         hooks.install()

@@ -43,6 +43,7 @@ def interface_address(interface):
     if not interface or not sys.platform.startswith("linux"):
         return None
     import fcntl
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             request = struct.pack("256s", interface.encode()[:15])
@@ -108,6 +109,7 @@ def require_free(bind):
 
 def guard(app, addresses):
     """Wrap an ASGI application so that only allowed peers reach it."""
+
     async def guarded(scope, receive, send):
         if scope["type"] in ("http", "websocket"):
             peer = (scope.get("client") or ("",))[0]
@@ -116,14 +118,17 @@ def guard(app, addresses):
                 await refuse(scope, send)
                 return
         await app(scope, receive, send)
+
     return guarded
 
 
 def is_foreign_page(scope):
     """Whether a browser sent this for a page of another machine; no SDK names an origin."""
     origins = [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
-    return any(urlsplit(origin.decode("latin-1")).hostname not in ("localhost", "127.0.0.1")
-               for origin in origins)
+    return any(
+        urlsplit(origin.decode("latin-1")).hostname not in ("localhost", "127.0.0.1")
+        for origin in origins
+    )
 
 
 async def refuse(scope, send):
@@ -131,6 +136,14 @@ async def refuse(scope, send):
         await send({"type": "websocket.close", "code": 1008})
         return
     body = b"The sandbox answers only this machine and its containers.\n"
-    await send({"type": "http.response.start", "status": 403, "headers": [
-        (b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 403,
+            "headers": [
+                (b"content-type", b"text/plain"),
+                (b"content-length", str(len(body)).encode()),
+            ],
+        }
+    )
     await send({"type": "http.response.body", "body": body})

@@ -39,8 +39,13 @@ QUEUED_ENTRIES = 10_000
 EVENTS_A_CALL = 1_000
 
 uses("ministack.services.ecs", "_awslogs_config", "_ensure_awslogs_stream")
-uses("ministack.services.cloudwatch_logs", "_log_groups", "_append_log_events",
-     "_fanout_to_subscription_filters", "_fanout_to_live_tail_sessions")
+uses(
+    "ministack.services.cloudwatch_logs",
+    "_log_groups",
+    "_append_log_events",
+    "_fanout_to_subscription_filters",
+    "_fanout_to_live_tail_sessions",
+)
 
 _forwarders = {}
 _forwarders_lock = threading.Lock()
@@ -48,6 +53,7 @@ _forwarders_lock = threading.Lock()
 
 def group_exists(config):
     from ministack.services import cloudwatch_logs
+
     with request_scope(get_account_id(), config["region"] or get_region()):
         return config["create_group"] or config["group"] in cloudwatch_logs._log_groups
 
@@ -58,8 +64,11 @@ def start_awslogs_forwarder(container, cdef, task_id):
     if not config:
         return
     thread = threading.Thread(
-        target=ecs._forward_awslogs, daemon=True, name=f"sandbox-awslogs-{task_id[:8]}",
-        args=(container, config, get_account_id(), config["region"] or get_region()))
+        target=ecs._forward_awslogs,
+        daemon=True,
+        name=f"sandbox-awslogs-{task_id[:8]}",
+        args=(container, config, get_account_id(), config["region"] or get_region()),
+    )
     # Registered before it runs, so that whoever ends the task finds it.
     with _forwarders_lock:
         _forwarders[container.id] = thread
@@ -74,8 +83,9 @@ def wait_until_forwarded(container_id, timeout):
         return
     thread.join(timeout)
     if thread.is_alive():
-        logger.warning("the log of container %s was not forwarded within %s s",
-                       container_id, timeout)
+        logger.warning(
+            "the log of container %s was not forwarded within %s s", container_id, timeout
+        )
 
 
 @replaces("ministack.services.ecs", "_forward_awslogs")
@@ -84,8 +94,12 @@ def forward_awslogs(container, config, account_id, region):
         if not ecs._ensure_awslogs_stream(config):
             return
         entries = queue.Queue(QUEUED_ENTRIES)
-        reader = threading.Thread(target=read_log, args=(container, entries), daemon=True,
-                                  name=threading.current_thread().name + "-read")
+        reader = threading.Thread(
+            target=read_log,
+            args=(container, entries),
+            daemon=True,
+            name=threading.current_thread().name + "-read",
+        )
         reader.start()
         events = Events(config)
         while True:
@@ -137,11 +151,12 @@ class Events:
     def finish_line(self):
         line, self.pending = self.pending, b""
         for start in range(0, len(line), MAX_EVENT_BYTES):
-            self.append(line[start:start + MAX_EVENT_BYTES])
+            self.append(line[start : start + MAX_EVENT_BYTES])
 
     def append(self, line):
-        self.events.append({"timestamp": self.pending_time,
-                            "message": line.decode("utf-8", errors="replace")})
+        self.events.append(
+            {"timestamp": self.pending_time, "message": line.decode("utf-8", errors="replace")}
+        )
 
     def send(self):
         """What PutLogEvents does, but for the second copy that MiniStack keeps for Insights.
@@ -149,6 +164,7 @@ class Events:
         It makes that copy when a query asks for it, and half of the memory is saved until then.
         """
         from ministack.services import cloudwatch_logs
+
         events, self.events = self.events, []
         group, name = self.config["group"], self.config["stream"]
         stream = cloudwatch_logs._log_groups.get(group, {}).get("streams", {}).get(name)
@@ -245,7 +261,7 @@ def read(container, **options):
 
 def parse(raw):
     """(milliseconds since the epoch, message) of an entry that begins with Docker's timestamp."""
-    return epoch(raw[:19]) * 1000 + int(raw[20:23]), raw[TIMESTAMP_LENGTH + 1:]
+    return epoch(raw[:19]) * 1000 + int(raw[20:23]), raw[TIMESTAMP_LENGTH + 1 :]
 
 
 _epochs = {}

@@ -2,18 +2,45 @@
 
 import logging
 
-from . import (awslogs, container_options, filter_log_events, leftovers, registry, rule_targets,
-               run_task, schedules, secure_string, start_container, stop_task, task_end,
-               task_events, timestamps)
+from . import (
+    awslogs,
+    container_options,
+    filter_log_events,
+    leftovers,
+    registry,
+    rule_targets,
+    run_task,
+    schedules,
+    secure_string,
+    start_container,
+    stop_task,
+    task_end,
+    task_events,
+    timestamps,
+)
 
-__all__ = ["awslogs", "container_options", "filter_log_events", "leftovers", "registry",
-           "rule_targets", "run_task", "schedules", "secure_string", "start_container",
-           "stop_task", "task_end", "task_events", "timestamps"]
+__all__ = [
+    "awslogs",
+    "container_options",
+    "filter_log_events",
+    "leftovers",
+    "registry",
+    "rule_targets",
+    "run_task",
+    "schedules",
+    "secure_string",
+    "start_container",
+    "stop_task",
+    "task_end",
+    "task_events",
+    "timestamps",
+]
 
 
 def start():
     """What has to happen once, after all replacements are in place and before the first request."""
     from ministack.services import ecs
+
     docker_client = ecs._get_docker()
     if docker_client is None:
         logging.getLogger("sandbox").warning("no Docker Engine was found: tasks cannot run")

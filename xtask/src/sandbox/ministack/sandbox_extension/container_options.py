@@ -26,10 +26,30 @@ uses("ministack.services.ecs", "_tasks", "_container_override_for")
 
 
 @replaces("ministack.services.ecs", "_build_run_kwargs")
-def build_run_kwargs(cdef, td, env, port_bindings, ecs_network, host_mode, task_id, task_arn,
-                     ministack_net_ip, cluster_arn):
-    kwargs = build_run_kwargs.stock(cdef, td, env, port_bindings, ecs_network, host_mode, task_id,
-                                    task_arn, ministack_net_ip, cluster_arn)
+def build_run_kwargs(
+    cdef,
+    td,
+    env,
+    port_bindings,
+    ecs_network,
+    host_mode,
+    task_id,
+    task_arn,
+    ministack_net_ip,
+    cluster_arn,
+):
+    kwargs = build_run_kwargs.stock(
+        cdef,
+        td,
+        env,
+        port_bindings,
+        ecs_network,
+        host_mode,
+        task_id,
+        task_arn,
+        ministack_net_ip,
+        cluster_arn,
+    )
     overrides = (ecs._tasks.get(task_arn) or {}).get("overrides") or {}
     limit = memory_limit(cdef, td, overrides)
     if limit:
@@ -44,8 +64,10 @@ def build_run_kwargs(cdef, td, env, port_bindings, ecs_network, host_mode, task_
         kwargs["read_only"] = True
     if (cdef.get("linuxParameters") or {}).get("initProcessEnabled"):
         kwargs["init"] = True
-    kwargs["log_config"] = {"Type": "json-file", "Config": {
-        "max-size": "64g", "max-file": "1", "compress": "false"}}
+    kwargs["log_config"] = {
+        "Type": "json-file",
+        "Config": {"max-size": "64g", "max-file": "1", "compress": "false"},
+    }
     return kwargs
 
 

@@ -23,6 +23,7 @@ uses("docker.api.client", "DEFAULT_NUM_POOLS")
 def prepare():
     """Runs before MiniStack is imported and before the first client is made."""
     import docker.api.client
+
     docker.api.client.DEFAULT_NUM_POOLS = 10_000
     if not os.environ.get("DOCKER_HOST"):
         host = _host_of_the_current_context()
@@ -34,8 +35,13 @@ def _host_of_the_current_context():
     if not shutil.which("docker"):
         return None
     try:
-        answer = subprocess.run(["docker", "context", "inspect"], capture_output=True, timeout=10,
-                                check=True, stdin=subprocess.DEVNULL)
+        answer = subprocess.run(
+            ["docker", "context", "inspect"],
+            capture_output=True,
+            timeout=10,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
         host = json.loads(answer.stdout)[0]["Endpoints"]["docker"]["Host"]
     except (OSError, subprocess.SubprocessError, ValueError, LookupError):
         return None

@@ -16,8 +16,13 @@ from ministack.core.responses import error_response_json, json_response
 
 from .hooks import replaces, uses
 
-uses("ministack.services.cloudwatch_logs", "_log_groups", "_resolve_log_group_name",
-     "_compile_filter_pattern", "_log_events_lock")
+uses(
+    "ministack.services.cloudwatch_logs",
+    "_log_groups",
+    "_resolve_log_group_name",
+    "_compile_filter_pattern",
+    "_log_events_lock",
+)
 
 MAX_EVENTS = 10_000
 
@@ -25,27 +30,35 @@ MAX_EVENTS = 10_000
 @replaces("ministack.services.cloudwatch_logs", "_filter_log_events")
 def filter_log_events(data):
     from ministack.services import cloudwatch_logs
+
     group = cloudwatch_logs._resolve_log_group_name(data)
     names, prefix = data.get("logStreamNames"), data.get("logStreamNamePrefix")
     if names and prefix:
         return refuse("LogStreamNamePrefix and LogStreamNames are mutually exclusive parameters.")
     if group not in cloudwatch_logs._log_groups:
-        return error_response_json("ResourceNotFoundException",
-                                   "The specified log group does not exist.", 400)
+        return error_response_json(
+            "ResourceNotFoundException", "The specified log group does not exist.", 400
+        )
     token = data.get("nextToken") or "0"
     if not token.isdigit():
         return refuse("The specified nextToken is invalid.")
     limit = min(int(data.get("limit") or MAX_EVENTS), MAX_EVENTS)
     streams = cloudwatch_logs._log_groups[group]["streams"]
     with cloudwatch_logs._log_events_lock:
-        histories = [(name, list(stream["events"])) for name, stream in streams.items()
-                     if (name in names if names else name.startswith(prefix or ""))]
+        histories = [
+            (name, list(stream["events"]))
+            for name, stream in streams.items()
+            if (name in names if names else name.startswith(prefix or ""))
+        ]
     matches = cloudwatch_logs._compile_filter_pattern(data.get("filterPattern", ""))
     earliest, latest = data.get("startTime"), data.get("endTime")
-    found = (event for event in heapq.merge(*map(named, histories), key=by_time)
-             if (earliest is None or event["timestamp"] >= earliest)
-             and (latest is None or event["timestamp"] <= latest)
-             and matches(event["message"]))
+    found = (
+        event
+        for event in heapq.merge(*map(named, histories), key=by_time)
+        if (earliest is None or event["timestamp"] >= earliest)
+        and (latest is None or event["timestamp"] <= latest)
+        and matches(event["message"])
+    )
     # One more than asked for tells whether there is another page; the token counts matches.
     events = list(islice(found, int(token), int(token) + limit + 1))
     answer = {"events": events[:limit], "searchedLogStreams": []}

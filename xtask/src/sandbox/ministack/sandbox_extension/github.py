@@ -24,8 +24,13 @@ from .hooks import at_reset
 PREFIX = "/_github"
 DOCUMENTATION = "https://docs.github.com/rest"
 ACTOR = {"login": "sandbox", "id": 1, "type": "User"}
-FAULT_MESSAGES = {401: "Bad credentials", 403: "Resource not accessible by integration",
-                  404: "Not Found", 429: "API rate limit exceeded", 500: "Server Error"}
+FAULT_MESSAGES = {
+    401: "Bad credentials",
+    403: "Resource not accessible by integration",
+    404: "Not Found",
+    429: "API rate limit exceeded",
+    500: "Server Error",
+}
 
 
 def beside(app):
@@ -44,21 +49,35 @@ def beside(app):
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        query = {name: values[-1] for name, values in
-                 parse_qs(scope.get("query_string", b"").decode()).items()}
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1")
-                   for name, value in scope.get("headers", [])}
+        query = {
+            name: values[-1]
+            for name, values in parse_qs(scope.get("query_string", b"").decode()).items()
+        }
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope.get("headers", [])
+        }
         host = headers.get("host", f"127.0.0.1:{settings.port()}")
-        status, answer = github.handle(scope["method"], path[len(PREFIX):], query, headers, body,
-                                       f"http://{host}{PREFIX}")
+        status, answer = github.handle(
+            scope["method"], path[len(PREFIX) :], query, headers, body, f"http://{host}{PREFIX}"
+        )
         content = b"" if answer is None else json.dumps(answer).encode()
-        await send({"type": "http.response.start", "status": status, "headers": [
-            (b"content-type", b"application/json; charset=utf-8"),
-            (b"content-length", str(len(content)).encode()),
-            (b"x-github-media-type", b"github.v3; format=json"),
-            (b"x-ratelimit-limit", b"5000"), (b"x-ratelimit-remaining", b"4999"),
-            (b"x-ratelimit-reset", str(int(time.time()) + 3600).encode())]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", b"application/json; charset=utf-8"),
+                    (b"content-length", str(len(content)).encode()),
+                    (b"x-github-media-type", b"github.v3; format=json"),
+                    (b"x-ratelimit-limit", b"5000"),
+                    (b"x-ratelimit-remaining", b"4999"),
+                    (b"x-ratelimit-reset", str(int(time.time()) + 3600).encode()),
+                ],
+            }
+        )
         await send({"type": "http.response.body", "body": content})
+
     return gateway
 
 
@@ -94,7 +113,7 @@ class GitHub:
         if not isinstance(data, dict):
             return failure(400, "Body should be a JSON object")
         if path.startswith("/_control/"):
-            return self.control(method, path[len("/_control/"):], data, base)
+            return self.control(method, path[len("/_control/") :], data, base)
         if not headers.get("authorization"):
             return failure(401, "Bad credentials")
         with self.lock:
@@ -131,8 +150,14 @@ class GitHub:
     def workflow(self, repository, reference, base):
         """The workflow with this file name or id, or None."""
         if reference.isdigit():
-            return next((each for (owner, _name), each in self.workflows.items()
-                         if owner == repository and each["id"] == int(reference)), None)
+            return next(
+                (
+                    each
+                    for (owner, _name), each in self.workflows.items()
+                    if owner == repository and each["id"] == int(reference)
+                ),
+                None,
+            )
         if reference not in settings.workflows():
             return None
         if (repository, reference) not in self.workflows:
@@ -148,7 +173,7 @@ class GitHub:
                 "updated_at": created,
                 "url": f"{base}/repos/{repository}/actions/workflows/{number}",
                 "html_url": f"https://github.com/{repository}/blob/main/.github/workflows/"
-                            f"{reference}",
+                f"{reference}",
                 "badge_url": f"https://github.com/{repository}/workflows/{reference}/badge.svg",
             }
         return self.workflows[repository, reference]
@@ -164,18 +189,23 @@ class GitHub:
         if method == "GET" and action == "/runs":
             return self.list_runs(
                 lambda owner, run: owner == repository and run["workflow_id"] == workflow["id"],
-                query)
+                query,
+            )
         if method == "POST" and action == "/dispatches":
             if not data.get("ref"):
                 return failure(UNPROCESSABLE, 'Invalid request.\n\n"ref" wasn\'t supplied.')
             if workflow["state"] != "active":
-                return failure(UNPROCESSABLE, "Cannot trigger a 'workflow_dispatch' on a disabled "
-                                              "workflow")
+                return failure(
+                    UNPROCESSABLE, "Cannot trigger a 'workflow_dispatch' on a disabled workflow"
+                )
             branch = data["ref"].removeprefix("refs/heads/")
             run = self.add_run(repository, workflow, {"head_branch": branch}, base)
             if data.get("return_run_details"):
-                return 200, {"workflow_run_id": run["id"], "run_url": run["url"],
-                             "html_url": run["html_url"]}
+                return 200, {
+                    "workflow_run_id": run["id"],
+                    "run_url": run["url"],
+                    "html_url": run["html_url"],
+                }
             return 204, None
         return NOT_FOUND
 
@@ -184,13 +214,16 @@ class GitHub:
         # One parameter names both what a run does and how it ended.
         if query.get("status"):
             found = [run for run in found if query["status"] in (run["status"], run["conclusion"])]
-        for name, field in (("branch", "head_branch"), ("event", "event"),
-                            ("head_sha", "head_sha")):
+        for name, field in (
+            ("branch", "head_branch"),
+            ("event", "event"),
+            ("head_sha", "head_sha"),
+        ):
             if query.get(name):
                 found = [run for run in found if run[field] == query[name]]
         size = min(int(query.get("per_page") or 30), 100)
         start = (int(query.get("page") or 1) - 1) * size
-        return 200, {"total_count": len(found), "workflow_runs": found[start:start + size]}
+        return 200, {"total_count": len(found), "workflow_runs": found[start : start + size]}
 
     def add_run(self, repository, workflow, fields, base):
         number, self.next_id = self.next_id, self.next_id + 1

@@ -28,9 +28,11 @@ def replaces(module, name):
     After `install()`, the attribute `stock` of the decorated function is what it replaced. Several
     capabilities may wrap the same function: the one declared last is the outermost.
     """
+
     def declare(function):
         _replacements.append((module, name, function))
         return function
+
     return declare
 
 
@@ -63,8 +65,10 @@ def _version_problems():
     except importlib.metadata.PackageNotFoundError:
         return ["the package ministack is not installed; install it from requirements.txt"]
     if version != PINNED_VERSION:
-        return [f"ministack is {version}, but this package is written for {PINNED_VERSION}; "
-                "install it from requirements.txt"]
+        return [
+            f"ministack is {version}, but this package is written for {PINNED_VERSION}; "
+            "install it from requirements.txt"
+        ]
     return []
 
 
@@ -78,16 +82,19 @@ def _declaration_problems():
         if stock is None:
             problems.append(f"{module_name} has no {name}")
         elif _parameters(stock) != _parameters(function):
-            problems.append(f"{module_name}.{name} takes {_parameters(stock)}, "
-                            f"but its replacement takes {_parameters(function)}")
+            problems.append(
+                f"{module_name}.{name} takes {_parameters(stock)}, "
+                f"but its replacement takes {_parameters(function)}"
+            )
     return problems
 
 
 def _parameters(function):
     """The parameters without their types, for example `(task, docker_client=None)`."""
     signature = inspect.signature(function)
-    parameters = [each.replace(annotation=inspect.Parameter.empty)
-                  for each in signature.parameters.values()]
+    parameters = [
+        each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()
+    ]
     return str(inspect.Signature(parameters))
 
 

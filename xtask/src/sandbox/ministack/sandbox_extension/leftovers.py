@@ -46,15 +46,37 @@ def lock_state_dir():
         file.flush()
         return file
     file.seek(0)
-    sys.exit(f"error: a sandbox with the folder {settings.state_dir()} is running already, "
-             f"as process {file.read() or 'unknown'}")
+    sys.exit(
+        f"error: a sandbox with the folder {settings.state_dir()} is running already, "
+        f"as process {file.read() or 'unknown'}"
+    )
 
 
 @replaces("ministack.services.ecs", "_build_run_kwargs")
-def build_run_kwargs(cdef, td, env, port_bindings, ecs_network, host_mode, task_id, task_arn,
-                     ministack_net_ip, cluster_arn):
-    kwargs = build_run_kwargs.stock(cdef, td, env, port_bindings, ecs_network, host_mode, task_id,
-                                    task_arn, ministack_net_ip, cluster_arn)
+def build_run_kwargs(
+    cdef,
+    td,
+    env,
+    port_bindings,
+    ecs_network,
+    host_mode,
+    task_id,
+    task_arn,
+    ministack_net_ip,
+    cluster_arn,
+):
+    kwargs = build_run_kwargs.stock(
+        cdef,
+        td,
+        env,
+        port_bindings,
+        ecs_network,
+        host_mode,
+        task_id,
+        task_arn,
+        ministack_net_ip,
+        cluster_arn,
+    )
     kwargs["labels"][LABEL] = settings.state_dir()
     return kwargs
 
@@ -62,10 +84,12 @@ def build_run_kwargs(cdef, td, env, port_bindings, ecs_network, host_mode, task_
 def sweep(docker_client):
     """Remove the containers and images that an earlier sandbox of this folder left."""
     from ministack.core import container_reaper
+
     if docker_client is None:
         return
-    found = docker_client.containers.list(all=True, sparse=True, filters={
-        "label": f"{LABEL}={settings.state_dir()}"})
+    found = docker_client.containers.list(
+        all=True, sparse=True, filters={"label": f"{LABEL}={settings.state_dir()}"}
+    )
     removed = container_reaper.drop_containers(found, stop_timeout=0, force=True)
     if removed:
         logger.info("removed %d container(s) of an earlier sandbox", removed)
@@ -101,6 +125,7 @@ def remember_pulled_image(docker_client, reference):
 
 def remove_pulled_images(docker_client=None):
     from ministack.services import ecs
+
     docker_client = docker_client or ecs._get_docker()
     with _images_lock:
         references = _read_images()

@@ -24,8 +24,16 @@ from ministack.services import ecr
 from . import settings
 from .hooks import replaces, uses
 
-uses("ministack.services.ecr", "_repositories", "_images", "_layer_blobs", "_manifest_blobs",
-     "_find_image", "_registry_error", "_content_digest")
+uses(
+    "ministack.services.ecr",
+    "_repositories",
+    "_images",
+    "_layer_blobs",
+    "_manifest_blobs",
+    "_find_image",
+    "_registry_error",
+    "_content_digest",
+)
 
 
 @replaces("ministack.services.ecr", "_repo_uri")
@@ -53,8 +61,11 @@ def describe_images(data):
     name = data.get("repositoryName", "")
     if name not in ecr._repositories:
         return error_response_json(
-            "RepositoryNotFoundException", f"The repository with name '{name}' does not exist in "
-            f"the registry with id '{get_account_id()}'", 400)
+            "RepositoryNotFoundException",
+            f"The repository with name '{name}' does not exist in "
+            f"the registry with id '{get_account_id()}'",
+            400,
+        )
     images = list(ecr._images.get(name, []))
     if data.get("imageIds"):
         images = []
@@ -82,7 +93,8 @@ def image_not_found(name, image_id):
         "ImageNotFoundException",
         f"The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist "
         f"within the repository with name '{name}' in the registry with id '{get_account_id()}'",
-        400)
+        400,
+    )
 
 
 def details(name, image):
@@ -104,8 +116,10 @@ def details(name, image):
 
 def size(name, manifest):
     """The compressed layers of an image, or those of the largest image of an index."""
-    children = [parse(ecr._manifest_blobs.get(name, {}).get(each.get("digest"), b"{}")) or {}
-                for each in manifest.get("manifests", [])]
+    children = [
+        parse(ecr._manifest_blobs.get(name, {}).get(each.get("digest"), b"{}")) or {}
+        for each in manifest.get("manifests", [])
+    ]
     if children:
         return max(size(name, child) for child in children)
     return sum(layer.get("size", 0) for layer in manifest.get("layers", []))
@@ -124,8 +138,12 @@ def ensure_repo_exists(name):
     if name in ecr._repositories:
         return None
     return ecr._registry_error(
-        404, "NAME_UNKNOWN", f"The repository with name '{name}' does not exist in the registry "
-        f"with id '{get_account_id()}'", {"name": name})
+        404,
+        "NAME_UNKNOWN",
+        f"The repository with name '{name}' does not exist in the registry "
+        f"with id '{get_account_id()}'",
+        {"name": name},
+    )
 
 
 @replaces("ministack.services.ecr", "_v2_put_manifest")
@@ -140,16 +158,22 @@ def manifest_error(name, ref, body):
         return ecr._registry_error(400, "MANIFEST_INVALID", "Invalid image manifest provided", {})
     if ref.startswith("sha256:") and ref != ecr._content_digest(body):
         return ecr._registry_error(
-            400, "MANIFEST_INVALID",
+            400,
+            "MANIFEST_INVALID",
             f"The image with digest '{ref}' in repository '{name}' and registry ID "
             f"'{get_account_id()}' does not match the image digest that Amazon ECR has "
-            "calculated.", {})
+            "calculated.",
+            {},
+        )
     mutability = ecr._repositories[name].get("imageTagMutability", "MUTABLE")
     if mutability == "IMMUTABLE" and ecr._find_image(name, {"imageTag": ref}):
         return ecr._registry_error(
-            400, "TAG_INVALID",
+            400,
+            "TAG_INVALID",
             f"The image tag '{ref}' already exists in the '{name}' repository and cannot be "
-            "overwritten because the repository is immutable.", {"tag": ref})
+            "overwritten because the repository is immutable.",
+            {"tag": ref},
+        )
     return missing_parts(name, manifest)
 
 
@@ -159,16 +183,26 @@ def missing_parts(name, manifest):
     layers = ecr._layer_blobs.get(name, {})
     images = ecr._manifest_blobs.get(name, {})
     # A layer with addresses of its own is fetched from there and never pushed.
-    missing = [part["digest"] for part in parts
-               if part.get("digest") and not part.get("urls") and part["digest"] not in layers]
+    missing = [
+        part["digest"]
+        for part in parts
+        if part.get("digest") and not part.get("urls") and part["digest"] not in layers
+    ]
     kind, code = "Layers", "MANIFEST_BLOB_UNKNOWN"
     if not missing:
-        missing = [each.get("digest") for each in manifest.get("manifests", [])
-                   if each.get("digest") not in images]
+        missing = [
+            each.get("digest")
+            for each in manifest.get("manifests", [])
+            if each.get("digest") not in images
+        ]
         kind, code = "Images", "MANIFEST_UNKNOWN"
     if not missing:
         return None
     return ecr._registry_error(
-        404, code, f"{kind} with digests '[{', '.join(map(str, missing))}]' required for pushing "
+        404,
+        code,
+        f"{kind} with digests '[{', '.join(map(str, missing))}]' required for pushing "
         f"image into repository with name '{name}' in the registry with id '{get_account_id()}' "
-        "do not exist", {})
+        "do not exist",
+        {},
+    )

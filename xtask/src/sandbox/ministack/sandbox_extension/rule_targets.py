@@ -28,8 +28,13 @@ logger = logging.getLogger("sandbox.targets")
 
 STARTED_BY_LENGTH = 36
 
-uses("ministack.services.eventbridge", "_SCHEDULER_TICK_INTERVAL", "_apply_input_transformer",
-     "_pattern_event_view", "_target_matches_request_scope")
+uses(
+    "ministack.services.eventbridge",
+    "_SCHEDULER_TICK_INTERVAL",
+    "_apply_input_transformer",
+    "_pattern_event_view",
+    "_target_matches_request_scope",
+)
 uses("ministack.services.scheduler", "_SCHEDULE_TICK_INTERVAL")
 uses("ministack.services.cloudwatch_logs", "_log_groups", "_create_log_stream", "_put_log_events")
 
@@ -91,8 +96,12 @@ def run_task(arn, target, rule, text):
     body = {name: value for name, value in body.items() if value not in (None, "")}
     status, _headers, answer = ecs._run_task(body)
     if status != 200:
-        logger.warning("%s could not run %s: %s", rule.get("Arn"), body["taskDefinition"],
-                       answer.decode() if isinstance(answer, bytes) else answer)
+        logger.warning(
+            "%s could not run %s: %s",
+            rule.get("Arn"),
+            body["taskDefinition"],
+            answer.decode() if isinstance(answer, bytes) else answer,
+        )
     else:
         logger.info("%s ran %s", rule.get("Arn"), body["taskDefinition"])
 
@@ -100,8 +109,9 @@ def run_task(arn, target, rule, text):
 def lower_first_letters(value):
     """EventBridge writes AwsvpcConfiguration what ECS calls awsvpcConfiguration, at every depth."""
     if isinstance(value, dict):
-        return {name[:1].lower() + name[1:]: lower_first_letters(each)
-                for name, each in value.items()}
+        return {
+            name[:1].lower() + name[1:]: lower_first_letters(each) for name, each in value.items()
+        }
     if isinstance(value, list):
         return [lower_first_letters(each) for each in value]
     return value
@@ -114,15 +124,21 @@ def started_by(rule):
 
 def write_to_log_group(arn, _target, rule, text):
     from ministack.services import cloudwatch_logs
-    group = arn.resource[len("log-group:"):].removesuffix(":*")
+
+    group = arn.resource[len("log-group:") :].removesuffix(":*")
     if group not in cloudwatch_logs._log_groups:
-        logger.warning("%s writes to the log group %s, which does not exist", rule.get("Arn"),
-                       group)
+        logger.warning(
+            "%s writes to the log group %s, which does not exist", rule.get("Arn"), group
+        )
         return
     # AWS makes up a name of this form, too.
     stream = str(uuid.uuid5(uuid.NAMESPACE_URL, rule.get("Arn", "")))
     if stream not in cloudwatch_logs._log_groups[group]["streams"]:
         cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
-    cloudwatch_logs._put_log_events({
-        "logGroupName": group, "logStreamName": stream,
-        "logEvents": [{"timestamp": int(time.time() * 1000), "message": text}]})
+    cloudwatch_logs._put_log_events(
+        {
+            "logGroupName": group,
+            "logStreamName": stream,
+            "logEvents": [{"timestamp": int(time.time() * 1000), "message": text}],
+        }
+    )

@@ -21,8 +21,7 @@ import threading
 import time
 
 from ministack.core.concurrency import resource_lock
-from ministack.core.responses import (error_response_json, get_account_id, get_region,
-                                      json_response)
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecs
 
 from .hooks import at_reset, replaces, uses
@@ -30,8 +29,16 @@ from .hooks import at_reset, replaces, uses
 TOKEN_SECONDS = 24 * 3600
 MAX_OVERRIDES = 8192
 
-uses("ministack.services.ecs", "_clusters", "_task_defs", "_tasks", "_tags", "_get_docker",
-     "_resolve_cluster_name", "_sanitize")
+uses(
+    "ministack.services.ecs",
+    "_clusters",
+    "_task_defs",
+    "_tasks",
+    "_tags",
+    "_get_docker",
+    "_resolve_cluster_name",
+    "_sanitize",
+)
 
 _tokens = {}
 _tokens_lock = threading.Lock()
@@ -51,8 +58,11 @@ def resolve_td_key(ref):
     family = (ref or "").rsplit("/", 1)[-1]
     if not definition or definition["status"] == "ACTIVE" or family != definition["family"]:
         return key
-    active = [each["revision"] for each in ecs._task_defs.values()
-              if each["family"] == family and each["status"] == "ACTIVE"]
+    active = [
+        each["revision"]
+        for each in ecs._task_defs.values()
+        if each["family"] == family and each["status"] == "ACTIVE"
+    ]
     return f"{family}:{max(active)}" if active else key
 
 
@@ -66,8 +76,9 @@ def run_task(data):
     key = (get_account_id(), get_region(), data.get("cluster") or "default", token)
     # The same token in two calls at once must start one task, so the second one waits.
     with resource_lock("sandbox-client-token", repr(key)):
-        return start_once(key, {name: value for name, value in data.items()
-                                if name != "clientToken"})
+        return start_once(
+            key, {name: value for name, value in data.items() if name != "clientToken"}
+        )
 
 
 def start_once(key, parameters):
@@ -86,7 +97,9 @@ def start_once(key, parameters):
             "The RunTask request could not be processed due to conflicts. The provided clientToken "
             "is already in use with a different RunTask request. The resourceIds are the existing "
             "task ARNs which are already associated with the clientToken.",
-            400, extra={"resourceIds": arns})
+            400,
+            extra={"resourceIds": arns},
+        )
     tasks = [ecs._sanitize(ecs._tasks[arn]) for arn in arns if arn in ecs._tasks]
     return json_response({"tasks": tasks, "failures": []})
 
@@ -101,14 +114,17 @@ def start(data):
     if error:
         return error
     if ecs._get_docker() is None:
-        return refuse("The sandbox found no Docker Engine to run the task on.", "ServerException",
-                      500)
+        return refuse(
+            "The sandbox found no Docker Engine to run the task on.", "ServerException", 500
+        )
     data["group"] = data.get("group") or f"family:{definition['family']}"
     if data.get("propagateTags") == "TASK_DEFINITION":
         own = {tag["key"] for tag in data.get("tags", [])}
         data["tags"] = data.get("tags", []) + [
-            tag for tag in ecs._tags.get(definition["taskDefinitionArn"], [])
-            if tag["key"] not in own]
+            tag
+            for tag in ecs._tags.get(definition["taskDefinitionArn"], [])
+            if tag["key"] not in own
+        ]
     response = run_task.stock(data)
     return apply_overrides(response, data.get("overrides") or {})
 
@@ -124,11 +140,14 @@ def find_error(data, definition):
     names = {container["name"] for container in definition["containerDefinitions"]}
     for override in overrides.get("containerOverrides", []):
         if override and override.get("name") not in names:
-            return refuse(f"Override for container named {override.get('name')} is not a "
-                          "container in the TaskDefinition.")
+            return refuse(
+                f"Override for container named {override.get('name')} is not a "
+                "container in the TaskDefinition."
+            )
     if definition.get("networkMode") == "awsvpc" and not data.get("networkConfiguration"):
-        return refuse("Network Configuration must be provided when networkMode 'awsvpc' is "
-                      "specified.")
+        return refuse(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+        )
     return None
 
 

@@ -28,8 +28,13 @@ from .hooks import replaces, uses
 logger = logging.getLogger("sandbox.schedules")
 
 uses("ministack.services.scheduler", "_schedules", "_schedule_last_fired", "_to_epoch", "_error")
-uses("ministack.services.eventbridge", "_parse_cron_fields", "_cron_next_fire",
-     "_parse_rate_seconds", "_invoke_target")
+uses(
+    "ministack.services.eventbridge",
+    "_parse_cron_fields",
+    "_cron_next_fire",
+    "_parse_rate_seconds",
+    "_invoke_target",
+)
 
 # A schedule that was restored does not make up for the times at which nothing ran.
 _started_at = time.time()
@@ -54,10 +59,14 @@ def valid_cron(expr):
     if (days_text == "?") == (weekdays_text == "?"):
         return False
     special = days["last"] or days["last_weekday"] or days["weekday_of"]
-    return (within(minutes, 0, 59) and within(hours, 0, 23) and within(months, 1, 12)
-            and (within(days["days"], 1, 31) or (special and not days["days"]))
-            and (within(weekdays["days"], 1, 7) or not weekdays["days"])
-            and (years is None or within(years, 1970, 2199)))
+    return (
+        within(minutes, 0, 59)
+        and within(hours, 0, 23)
+        and within(months, 1, 12)
+        and (within(days["days"], 1, 31) or (special and not days["days"]))
+        and (within(weekdays["days"], 1, 7) or not weekdays["days"])
+        and (years is None or within(years, 1970, 2199))
+    )
 
 
 def within(values, lowest, highest):
@@ -91,8 +100,9 @@ def invalid(body):
     if expr and not valid_schedule(expr):
         return scheduler._error(400, "ValidationException", f"Invalid Schedule Expression {expr}.")
     if zone and zone_of(zone) is None:
-        return scheduler._error(400, "ValidationException",
-                                f"Invalid Schedule Expression Timezone {zone}.")
+        return scheduler._error(
+            400, "ValidationException", f"Invalid Schedule Expression Timezone {zone}."
+        )
     return None
 
 
@@ -160,9 +170,16 @@ def tick_schedules():
 def fire(key, schedule, now):
     account_id, region, _name = key
     with request_scope(account_id, region):
-        event = {"EventId": new_uuid(), "Source": "aws.scheduler",
-                 "DetailType": "Scheduled Event", "Detail": "{}", "Time": int(now),
-                 "Resources": [schedule.get("Arn", "")], "Account": account_id, "Region": region}
+        event = {
+            "EventId": new_uuid(),
+            "Source": "aws.scheduler",
+            "DetailType": "Scheduled Event",
+            "Detail": "{}",
+            "Time": int(now),
+            "Resources": [schedule.get("Arn", "")],
+            "Account": account_id,
+            "Region": region,
+        }
         try:
             eventbridge._invoke_target(schedule.get("Target") or {}, event, schedule)
         except Exception:

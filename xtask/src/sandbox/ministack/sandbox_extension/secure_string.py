@@ -19,6 +19,7 @@ uses("ministack.services.ssm", "resolve_parameter_value")
 @replaces("ministack.services.ecs", "_resolve_container_secrets")
 def resolve_container_secrets(cdef):
     from ministack.services import ssm
+
     secrets = cdef.get("secrets", [])
     others = [each for each in secrets if "secretsmanager" in each.get("valueFrom", "")]
     resolved = resolve_container_secrets.stock({**cdef, "secrets": others})
@@ -29,6 +30,7 @@ def resolve_container_secrets(cdef):
         value = ssm.resolve_parameter_value(value_from, decrypt=True)
         if value is None:
             raise ecs._SecretResolutionError(
-                f"unable to retrieve secret {value_from} for environment variable {name}")
+                f"unable to retrieve secret {value_from} for environment variable {name}"
+            )
         resolved[name] = str(value)
     return resolved

@@ -27,8 +27,16 @@ from .hooks import replaces, uses
 
 logger = logging.getLogger("sandbox.start")
 
-uses("ministack.services.ecs", "_ImagePullError", "_iso", "_tasks", "_task_is_active",
-     "_awslogs_config", "_ensure_awslogs_stream", "_image_repository")
+uses(
+    "ministack.services.ecs",
+    "_ImagePullError",
+    "_iso",
+    "_tasks",
+    "_task_is_active",
+    "_awslogs_config",
+    "_ensure_awslogs_stream",
+    "_image_repository",
+)
 
 
 class TaskStartError(Exception):
@@ -40,9 +48,17 @@ class TaskStoppedWhileStarting(Exception):
 
 
 @replaces("ministack.services.ecs", "_run_docker_container")
-def run_docker_container(docker_client, cdef, run_kwargs, *, refresh_image=False,
-                         allow_cached=True, cache_image=None, fallback_image=None,
-                         auth_config=None):
+def run_docker_container(
+    docker_client,
+    cdef,
+    run_kwargs,
+    *,
+    refresh_image=False,
+    allow_cached=True,
+    cache_image=None,
+    fallback_image=None,
+    auth_config=None,
+):
     task_arn = run_kwargs["labels"]["com.amazonaws.ecs.task-arn"]
     task = ecs._tasks.get(task_arn) or {}
     platform = run_kwargs.pop("platform", None)
@@ -64,31 +80,44 @@ def run_docker_container(docker_client, cdef, run_kwargs, *, refresh_image=False
 def resolve(docker_client, image, platform, auth_config):
     """The digest that the registry has for `image`."""
     from docker.errors import APIError
+
     try:
         data = docker_client.images.get_registry_data(image, auth_config=auth_config)
     except APIError as error:
         raise ecs._ImagePullError(unresolved(image, error)) from error
-    available = [f"{each.get('os')}/{each.get('architecture')}"
-                 for each in data.attrs.get("Platforms") or []]
+    available = [
+        f"{each.get('os')}/{each.get('architecture')}" for each in data.attrs.get("Platforms") or []
+    ]
     if platform and available and platform not in available:
         raise ecs._ImagePullError(
             "pull image manifest has been retried 1 time(s): image Manifest does not contain "
-            f"descriptor matching platform '{platform}'")
+            f"descriptor matching platform '{platform}'"
+        )
     return data.id
 
 
 def unresolved(image, error):
     explanation = str(error.explanation or error)
-    missing = any(word in explanation for word in (
-        "manifest unknown", "not found", "name unknown", "repository name not known",
-        "does not exist"))
+    missing = any(
+        word in explanation
+        for word in (
+            "manifest unknown",
+            "not found",
+            "name unknown",
+            "repository name not known",
+            "does not exist",
+        )
+    )
     why = "not found" if missing else explanation
-    return ("pull image manifest has been retried 1 time(s): "
-            f"failed to resolve ref {image}: {image}: {why}")
+    return (
+        "pull image manifest has been retried 1 time(s): "
+        f"failed to resolve ref {image}: {image}: {why}"
+    )
 
 
 def pull(docker_client, reference, platform, auth_config):
     from docker.errors import APIError
+
     options = {"platform": platform} if platform else {}
     if auth_config:
         options["auth_config"] = auth_config
@@ -108,7 +137,8 @@ def require_log_group(cdef):
         raise TaskStartError(
             "ResourceInitializationError: failed to validate logger args: create stream has been "
             "retried 1 times: failed to create Cloudwatch log stream: "
-            "ResourceNotFoundException: The specified log group does not exist. : exit status 1")
+            "ResourceNotFoundException: The specified log group does not exist. : exit status 1"
+        )
 
 
 def create_and_start(docker_client, reference, platform, run_kwargs):
@@ -125,7 +155,8 @@ def create_and_start(docker_client, reference, platform, run_kwargs):
         remove(container)
         raise TaskStartError(
             "CannotStartContainerError: ResourceInitializationError: failed to create new "
-            f"container runtime task: {explain(error)}") from error
+            f"container runtime task: {explain(error)}"
+        ) from error
     return container
 
 

@@ -21,8 +21,14 @@ from ministack.services import ecs
 from . import task_end
 from .hooks import replaces, uses
 
-uses("ministack.services.ecs", "_resolve_cluster_name", "_clusters", "_resolve_task", "_sanitize",
-     "_get_docker")
+uses(
+    "ministack.services.ecs",
+    "_resolve_cluster_name",
+    "_clusters",
+    "_resolve_task",
+    "_sanitize",
+    "_get_docker",
+)
 
 
 @replaces("ministack.services.ecs", "_stop_task")
@@ -32,10 +38,15 @@ def stop_task(data):
         return error_response_json("ClusterNotFoundException", "Cluster not found.", 400)
     task = ecs._resolve_task(data.get("task", ""), cluster_name)
     if not task:
-        return error_response_json("InvalidParameterException",
-                                   "The referenced task was not found.", 400)
+        return error_response_json(
+            "InvalidParameterException", "The referenced task was not found.", 400
+        )
     reason = data.get("reason") or "Task stopped by user"
     if task_end.begin_to_stop(task, reason, "UserInitiated") and task["lastStatus"] == "RUNNING":
-        spawn_background(task_end.stop_containers, task, ecs._get_docker(),
-                         thread_name=f"sandbox-stop-{task['taskArn'].rsplit('/', 1)[-1][:8]}")
+        spawn_background(
+            task_end.stop_containers,
+            task,
+            ecs._get_docker(),
+            thread_name=f"sandbox-stop-{task['taskArn'].rsplit('/', 1)[-1][:8]}",
+        )
     return json_response({"task": ecs._sanitize(task)})

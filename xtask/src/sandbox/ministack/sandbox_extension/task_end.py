@@ -40,10 +40,21 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 DEFAULT_STOP_TIMEOUT = 30
 LOG_DEADLINE = 300
 
-uses("ministack.services.ecs", "_bump_task_version", "_iso", "_recount_cluster", "_tasks",
-     "_refresh_service_state", "_record_service_task_failure", "_cluster_name_from_arn",
-     "_resolve_td_key", "_task_defs", "_start_task_worker", "_SecretResolutionError",
-     "_ImagePullError")
+uses(
+    "ministack.services.ecs",
+    "_bump_task_version",
+    "_iso",
+    "_recount_cluster",
+    "_tasks",
+    "_refresh_service_state",
+    "_record_service_task_failure",
+    "_cluster_name_from_arn",
+    "_resolve_td_key",
+    "_task_defs",
+    "_start_task_worker",
+    "_SecretResolutionError",
+    "_ImagePullError",
+)
 
 
 @replaces("ministack.services.ecs", "_run_task_worker")
@@ -54,17 +65,23 @@ def run_task_worker(task, td, container_overrides, docker_client, account_id, re
         except TaskStoppedWhileStarting:
             pass
         except ecs._SecretResolutionError as error:
-            ecs._fail_task_start(task, docker_client, (
-                "ResourceInitializationError: unable to pull secrets or registry auth: "
-                f"execution resource retrieval failed: {error}"))
+            ecs._fail_task_start(
+                task,
+                docker_client,
+                (
+                    "ResourceInitializationError: unable to pull secrets or registry auth: "
+                    f"execution resource retrieval failed: {error}"
+                ),
+            )
         except ecs._ImagePullError as error:
             ecs._fail_task_start(task, docker_client, f"CannotPullContainerError: {error}")
         except TaskStartError as error:
             ecs._fail_task_start(task, docker_client, str(error))
         except Exception as error:
             logger.exception("task %s did not start", task["taskArn"])
-            ecs._fail_task_start(task, docker_client,
-                                 f"ResourceInitializationError: {explain(error)}")
+            ecs._fail_task_start(
+                task, docker_client, f"ResourceInitializationError: {explain(error)}"
+            )
         if task.get("lastStatus") == "RUNNING":
             ecs._watch_task_lifecycle(task, docker_client, account_id, region)
         elif task.get("lastStatus") != "STOPPED" and not task.get("_ecs_resetting"):
@@ -85,8 +102,12 @@ def fail_task_start(task, docker_client, reason):
 
 @replaces("ministack.services.ecs", "_watch_task_lifecycle")
 def watch_task_lifecycle(task, docker_client, account_id, region):
-    spawn_background(wait_for_the_end, task, docker_client,
-                     thread_name=f"sandbox-task-{task['taskArn'].rsplit('/', 1)[-1][:8]}")
+    spawn_background(
+        wait_for_the_end,
+        task,
+        docker_client,
+        thread_name=f"sandbox-task-{task['taskArn'].rsplit('/', 1)[-1][:8]}",
+    )
     if task.get("group", "").startswith("service:"):
         # The stock watcher also tells a service that its deployment is steady.
         watch_task_lifecycle.stock(task, docker_client, account_id, region)
@@ -104,8 +125,15 @@ def wait_for_the_end(task, docker_client):
     running = set()
     for index, docker_id in enumerate(list(task.get("_docker_ids") or [])):
         running.add(index)
-        spawn_background(await_exit, task, docker_client, index, docker_id, exits,
-                         thread_name=f"sandbox-wait-{docker_id[:8]}")
+        spawn_background(
+            await_exit,
+            task,
+            docker_client,
+            index,
+            docker_id,
+            exits,
+            thread_name=f"sandbox-wait-{docker_id[:8]}",
+        )
     while running:
         index = exits.get()
         running.discard(index)
@@ -164,8 +192,12 @@ def ran_out_of_memory(task, docker_client, container):
     # Docker counts in whole seconds here, and forgets old events, so it is asked at once.
     now = int(time.time())
     try:
-        events = docker_client.events(since=now - 60, until=now + 1, decode=True, filters={
-            "type": "container", "container": container.id, "event": "oom"})
+        events = docker_client.events(
+            since=now - 60,
+            until=now + 1,
+            decode=True,
+            filters={"type": "container", "container": container.id, "event": "oom"},
+        )
         return any(True for _event in events)
     except Exception as error:
         logger.warning("Docker's events cannot be read: %s", error)
@@ -188,8 +220,11 @@ def begin_to_stop(task, reason, stop_code):
 
 
 def is_registered(task):
-    return (ecs._tasks.get(task["taskArn"]) is task and not task.get("_ecs_resetting")
-            and task.get("lastStatus") != "STOPPED")
+    return (
+        ecs._tasks.get(task["taskArn"]) is task
+        and not task.get("_ecs_resetting")
+        and task.get("lastStatus") != "STOPPED"
+    )
 
 
 def end_task(task, docker_client):
@@ -204,8 +239,9 @@ def end_task(task, docker_client):
     task_events.tell(task)
     for docker_id in list(task.get("_docker_ids") or []):
         awslogs.wait_until_forwarded(docker_id, LOG_DEADLINE)
-    ecs._mark_task_stopped(task["taskArn"], task, task.get("stoppedReason", ""),
-                           task.get("stopCode", ""))
+    ecs._mark_task_stopped(
+        task["taskArn"], task, task.get("stoppedReason", ""), task.get("stopCode", "")
+    )
     ecs._cleanup_task_resources(task, docker_client)
 
 
@@ -222,8 +258,11 @@ def stop_containers(task, docker_client):
     threads = []
     for index, docker_id in enumerate(list(task.get("_docker_ids") or [])):
         # The new thread does not know the account and region in which task definitions are found.
-        thread = threading.Thread(target=stop_container, daemon=True, args=(
-            task, docker_client, index, docker_id, stop_timeout(task, index)))
+        thread = threading.Thread(
+            target=stop_container,
+            daemon=True,
+            args=(task, docker_client, index, docker_id, stop_timeout(task, index)),
+        )
         thread.start()
         threads.append(thread)
     for thread in threads:

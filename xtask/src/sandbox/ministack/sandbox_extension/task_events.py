@@ -38,10 +38,19 @@ def send_events():
         account_id, region, task = _events.get()
         try:
             with request_scope(account_id, region):
-                eventbridge._put_events({"Entries": [{
-                    "Source": "aws.ecs", "DetailType": "ECS Task State Change",
-                    "Resources": [task["taskArn"]], "Detail": json.dumps(task)}]},
-                    allow_aws_source=True)
+                eventbridge._put_events(
+                    {
+                        "Entries": [
+                            {
+                                "Source": "aws.ecs",
+                                "DetailType": "ECS Task State Change",
+                                "Resources": [task["taskArn"]],
+                                "Detail": json.dumps(task),
+                            }
+                        ]
+                    },
+                    allow_aws_source=True,
+                )
         except Exception:
             logger.exception("the event of task %s was lost", task.get("taskArn"))
 

@@ -45,8 +45,12 @@ class Sandbox:
         self.log_path = os.path.join(self.state_dir, "log")
         self.images = set()
         self.environment = {
-            **os.environ, "PYTHONPATH": FOLDER, "GATEWAY_PORT": str(self.port),
-            "SANDBOX_STATE_DIR": self.state_dir, **(environment or {})}
+            **os.environ,
+            "PYTHONPATH": FOLDER,
+            "GATEWAY_PORT": str(self.port),
+            "SANDBOX_STATE_DIR": self.state_dir,
+            **(environment or {}),
+        }
         try:
             self.start()
         except AssertionError:
@@ -55,8 +59,12 @@ class Sandbox:
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "sandbox_extension"],
-                                            env=self.environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox_extension"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
         deadline = time.monotonic() + STARTED_WITHIN
         while True:
             try:
@@ -76,8 +84,12 @@ class Sandbox:
 
     def client(self, service, region="us-east-1"):
         return botocore.session.get_session().create_client(
-            service, endpoint_url=self.url, region_name=region, aws_access_key_id="test",
-            aws_secret_access_key="test")
+            service,
+            endpoint_url=self.url,
+            region_name=region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
@@ -156,15 +168,32 @@ class Ecs:
         """Register a task definition; returns its ARN. A container is a dict of what differs."""
         definitions = []
         for container in containers or ({},):
-            definitions.append({
-                "name": family, "image": self.image, "essential": True,
-                "logConfiguration": {"logDriver": "awslogs", "options": {
-                    "awslogs-group": LOG_GROUP, "awslogs-region": "us-east-1",
-                    "awslogs-stream-prefix": "ecs"}}, **container})
-        settings = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
-                    "cpu": "256", "memory": "512", **options}
+            definitions.append(
+                {
+                    "name": family,
+                    "image": self.image,
+                    "essential": True,
+                    "logConfiguration": {
+                        "logDriver": "awslogs",
+                        "options": {
+                            "awslogs-group": LOG_GROUP,
+                            "awslogs-region": "us-east-1",
+                            "awslogs-stream-prefix": "ecs",
+                        },
+                    },
+                    **container,
+                }
+            )
+        settings = {
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256",
+            "memory": "512",
+            **options,
+        }
         answer = self.ecs.register_task_definition(
-            family=family, containerDefinitions=definitions, **settings)
+            family=family, containerDefinitions=definitions, **settings
+        )
         return answer["taskDefinition"]["taskDefinitionArn"]
 
     def run(self, definition, command=None, **options):
@@ -175,9 +204,15 @@ class Ecs:
         return self.call(definition, **options)["tasks"][0]["taskArn"]
 
     def call(self, definition, **options):
-        return self.ecs.run_task(**{
-            "cluster": CLUSTER, "taskDefinition": definition, "launchType": "FARGATE",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}, **options})
+        return self.ecs.run_task(
+            **{
+                "cluster": CLUSTER,
+                "taskDefinition": definition,
+                "launchType": "FARGATE",
+                "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+                **options,
+            }
+        )
 
     def describe(self, arn):
         return self.ecs.describe_tasks(cluster=CLUSTER, tasks=[arn])["tasks"][0]
@@ -189,8 +224,10 @@ class Ecs:
             if task["lastStatus"] == status:
                 return task
             if task["lastStatus"] == "STOPPED" or time.monotonic() > deadline:
-                raise AssertionError(f"the task is not {status}: {json.dumps(task, default=str)}\n"
-                                     + self.sandbox.log()[-4000:])
+                raise AssertionError(
+                    f"the task is not {status}: {json.dumps(task, default=str)}\n"
+                    + self.sandbox.log()[-4000:]
+                )
             time.sleep(0.02)
 
     def finish(self, definition, command=None, **options):
@@ -213,8 +250,9 @@ class Ecs:
         while True:
             options = {"nextToken": token} if token else {}
             try:
-                page = self.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream,
-                                                startFromHead=True, **options)
+                page = self.logs.get_log_events(
+                    logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True, **options
+                )
             except self.logs.exceptions.ResourceNotFoundException:
                 return events
             events += page["events"]

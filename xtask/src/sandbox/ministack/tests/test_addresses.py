@@ -15,8 +15,9 @@ from .sandbox import shared
 class Guard(unittest.TestCase):
     def setUp(self):
         network = {"IPAM": {"Config": [{"Gateway": "127.0.0.1", "Subnet": "172.17.0.0/16"}]}}
-        client = types.SimpleNamespace(networks=types.SimpleNamespace(
-            get=lambda _name: types.SimpleNamespace(attrs=network)))
+        client = types.SimpleNamespace(
+            networks=types.SimpleNamespace(get=lambda _name: types.SimpleNamespace(attrs=network))
+        )
         self.addresses = addresses.Addresses(client)
 
     def status(self, peer, headers=()):
@@ -27,8 +28,12 @@ class Guard(unittest.TestCase):
 
         async def send(message):
             sent.append(message)
-        asyncio.run(addresses.guard(app, self.addresses)(
-            {"type": "http", "client": (peer, 1), "headers": headers}, None, send))
+
+        asyncio.run(
+            addresses.guard(app, self.addresses)(
+                {"type": "http", "client": (peer, 1), "headers": headers}, None, send
+            )
+        )
         return sent[0]["status"]
 
     def test_this_machine_and_containers_are_let_in(self):
@@ -40,15 +45,19 @@ class Guard(unittest.TestCase):
             self.assertEqual(self.status(peer), 403, peer)
 
     def test_a_page_of_another_machine_is_refused(self):
-        for origin, status in ((b"https://example.com", 403), (b"null", 403),
-                               (b"http://localhost.example.com", 403),
-                               (b"http://localhost:3000", 200)):
+        for origin, status in (
+            (b"https://example.com", 403),
+            (b"null", 403),
+            (b"http://localhost.example.com", 403),
+            (b"http://localhost:3000", 200),
+        ):
             self.assertEqual(self.status("127.0.0.1", [(b"origin", origin)]), status, origin)
 
     def test_a_gateway_that_is_not_here_is_not_listened_on(self):
         network = {"IPAM": {"Config": [{"Gateway": "203.0.113.1", "Subnet": "203.0.113.0/24"}]}}
-        client = types.SimpleNamespace(networks=types.SimpleNamespace(
-            get=lambda _name: types.SimpleNamespace(attrs=network)))
+        client = types.SimpleNamespace(
+            networks=types.SimpleNamespace(get=lambda _name: types.SimpleNamespace(attrs=network))
+        )
         self.assertEqual(addresses.Addresses(client).bind(4600), ["127.0.0.1:4600"])
 
     def test_a_missing_gateway_is_read_from_the_interface(self):

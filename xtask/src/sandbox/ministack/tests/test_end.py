@@ -19,9 +19,18 @@ class Exit(unittest.TestCase):
 
     def test_the_timeline_is_complete_and_in_order(self):
         task = self.ecs.finish(self.ecs.define(), ["exit", "0"])
-        times = [task[name] for name in (
-            "createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingAt",
-            "executionStoppedAt", "stoppedAt")]
+        times = [
+            task[name]
+            for name in (
+                "createdAt",
+                "pullStartedAt",
+                "pullStoppedAt",
+                "startedAt",
+                "stoppingAt",
+                "executionStoppedAt",
+                "stoppedAt",
+            )
+        ]
         self.assertEqual(times, sorted(times))
         self.assertIn("connectivityAt", task)
         self.assertTrue(any(each.microsecond for each in times))
@@ -37,7 +46,8 @@ class Exit(unittest.TestCase):
         definition = self.ecs.define(
             {"name": "task", "command": ["sleep", "1", "3"]},
             {"name": "sidecar", "command": ["wait", "7"], "essential": False},
-            {"name": "early", "command": ["exit", "5"], "essential": False})
+            {"name": "early", "command": ["exit", "5"], "essential": False},
+        )
         task = self.ecs.finish(definition)
         codes = {each["name"]: each["exitCode"] for each in task["containers"]}
         self.assertEqual(codes, {"task": 3, "sidecar": 7, "early": 5})
@@ -46,7 +56,8 @@ class Exit(unittest.TestCase):
     def test_a_container_that_cannot_start_takes_the_others_down(self):
         definition = self.ecs.define(
             {"name": "task", "command": ["wait", "7"]},
-            {"name": "broken", "image": f"localhost:{self.ecs.sandbox.port}/api:absent"})
+            {"name": "broken", "image": f"localhost:{self.ecs.sandbox.port}/api:absent"},
+        )
         task = self.ecs.finish(definition)
         first, second = task["containers"]
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
@@ -107,8 +118,9 @@ class StopTask(unittest.TestCase):
         arn = self.ecs.run(self.ecs.define(), ["wait", "7"])
         self.stop(arn)
         task = self.ecs.wait(arn)
-        self.assertEqual((task["stopCode"], task["stoppedReason"]),
-                         ("UserInitiated", "Task stopped by user"))
+        self.assertEqual(
+            (task["stopCode"], task["stoppedReason"]), ("UserInitiated", "Task stopped by user")
+        )
         if "startedAt" not in task:
             self.assertNotIn("exitCode", task["containers"][0])
 

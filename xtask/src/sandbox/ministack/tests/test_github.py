@@ -20,9 +20,11 @@ class GitHub(unittest.TestCase):
 
     def call(self, method, path, body=None, headers=None):
         request = urllib.request.Request(
-            self.base + path, method=method,
+            self.base + path,
+            method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": "Bearer x"} if headers is None else headers)
+            headers={"Authorization": "Bearer x"} if headers is None else headers,
+        )
         try:
             with urllib.request.urlopen(request) as answer:
                 content = answer.read()
@@ -36,9 +38,21 @@ class GitHub(unittest.TestCase):
     def test_auto_deploy_starts_disabled_and_the_other_workflow_active(self):
         status, workflow = self.call("GET", AUTO_DEPLOY)
         self.assertEqual((status, workflow["state"]), (200, "disabled_manually"))
-        self.assertEqual(set(workflow), {
-            "id", "node_id", "name", "path", "state", "created_at", "updated_at", "url",
-            "html_url", "badge_url"})
+        self.assertEqual(
+            set(workflow),
+            {
+                "id",
+                "node_id",
+                "name",
+                "path",
+                "state",
+                "created_at",
+                "updated_at",
+                "url",
+                "html_url",
+                "badge_url",
+            },
+        )
         self.assertEqual(workflow["path"], ".github/workflows/api-auto-deploy.yml")
         other = self.call("GET", f"{REPOSITORY}/actions/workflows/api-deploy.yml")[1]
         self.assertEqual(other["state"], "active")
@@ -55,24 +69,28 @@ class GitHub(unittest.TestCase):
 
     def test_errors(self):
         self.assertEqual(self.call("GET", AUTO_DEPLOY, headers={})[0], 401)
-        self.assertEqual(self.call("GET", AUTO_DEPLOY, headers={})[1]["message"],
-                         "Bad credentials")
+        self.assertEqual(self.call("GET", AUTO_DEPLOY, headers={})[1]["message"], "Bad credentials")
         status, answer = self.call("GET", f"{REPOSITORY}/actions/workflows/absent.yml")
         self.assertEqual((status, answer["message"]), (404, "Not Found"))
 
     def test_dispatch(self):
         status, answer = self.call("POST", AUTO_DEPLOY + "/dispatches", {"ref": "main"})
-        self.assertEqual((status, answer["message"]), (
-            422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow"))
+        self.assertEqual(
+            (status, answer["message"]),
+            (422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow"),
+        )
         self.call("PUT", AUTO_DEPLOY + "/enable")
         self.assertEqual(self.call("POST", AUTO_DEPLOY + "/dispatches", {"ref": "main"})[0], 204)
         self.assertEqual(self.call("POST", AUTO_DEPLOY + "/dispatches", {})[0], 422)
-        status, answer = self.call("POST", AUTO_DEPLOY + "/dispatches",
-                                   {"ref": "main", "return_run_details": True})
+        status, answer = self.call(
+            "POST", AUTO_DEPLOY + "/dispatches", {"ref": "main", "return_run_details": True}
+        )
         self.assertEqual(status, 200)
         run = self.call("GET", f"{REPOSITORY}/actions/runs/{answer['workflow_run_id']}")[1]
-        self.assertEqual((run["event"], run["status"], run["head_branch"]),
-                         ("workflow_dispatch", "queued", "main"))
+        self.assertEqual(
+            (run["event"], run["status"], run["head_branch"]),
+            ("workflow_dispatch", "queued", "main"),
+        )
 
     def test_runs_by_status_and_page(self):
         for status in ["in_progress"] * 3 + ["waiting"]:
@@ -82,17 +100,36 @@ class GitHub(unittest.TestCase):
         self.assertEqual((answer["total_count"], len(answer["workflow_runs"])), (3, 2))
         last = self.call("GET", runs + "?status=in_progress&per_page=2&page=2")[1]
         self.assertEqual(len(last["workflow_runs"]), 1)
-        self.assertEqual(self.call("GET", runs + "?status=queued")[1],
-                         {"total_count": 0, "workflow_runs": []})
+        self.assertEqual(
+            self.call("GET", runs + "?status=queued")[1], {"total_count": 0, "workflow_runs": []}
+        )
         run = answer["workflow_runs"][0]
-        self.assertLessEqual({
-            "id", "name", "head_branch", "head_sha", "event", "status", "conclusion", "html_url",
-            "created_at", "run_started_at", "actor", "run_attempt", "path", "workflow_id"},
-            set(run))
+        self.assertLessEqual(
+            {
+                "id",
+                "name",
+                "head_branch",
+                "head_sha",
+                "event",
+                "status",
+                "conclusion",
+                "html_url",
+                "created_at",
+                "run_started_at",
+                "actor",
+                "run_attempt",
+                "path",
+                "workflow_id",
+            },
+            set(run),
+        )
 
     def test_a_run_ends(self):
-        run = self.control("POST", "runs", {"workflow": "api-auto-deploy.yml",
-                                            "status": "in_progress", "actor": {"login": "jo"}})
+        run = self.control(
+            "POST",
+            "runs",
+            {"workflow": "api-auto-deploy.yml", "status": "in_progress", "actor": {"login": "jo"}},
+        )
         self.control("PATCH", f"runs/{run['id']}", {"status": "completed", "conclusion": "success"})
         live = self.call("GET", AUTO_DEPLOY + "/runs?status=in_progress")[1]
         self.assertEqual(live["total_count"], 0)
@@ -101,10 +138,12 @@ class GitHub(unittest.TestCase):
 
     def test_faults_end_after_their_count(self):
         for status in (403, 404, 500):
-            self.control("POST", "fault",
-                         {"path_prefix": AUTO_DEPLOY, "status": status, "count": 2})
-            self.assertEqual([self.call("GET", AUTO_DEPLOY)[0] for _call in range(3)],
-                             [status, status, 200])
+            self.control(
+                "POST", "fault", {"path_prefix": AUTO_DEPLOY, "status": status, "count": 2}
+            )
+            self.assertEqual(
+                [self.call("GET", AUTO_DEPLOY)[0] for _call in range(3)], [status, status, 200]
+            )
         self.control("POST", "fault", {"path_prefix": "/repos", "status": 500, "method": "PUT"})
         self.assertEqual(self.call("GET", AUTO_DEPLOY)[0], 200)
         self.assertEqual(self.call("PUT", AUTO_DEPLOY + "/enable")[0], 500)

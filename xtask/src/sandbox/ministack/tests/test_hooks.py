@@ -13,9 +13,11 @@ class Hooks(unittest.TestCase):
         self.module = types.ModuleType("fake_service")
         self.module.stop = lambda task, client=None: "stock"
         self.module.table = {"Stop": self.module.stop}
-        for patch in (mock.patch.dict(sys.modules, fake_service=self.module),
-                      mock.patch.object(hooks, "_replacements", []),
-                      mock.patch.object(hooks, "_uses", [])):
+        for patch in (
+            mock.patch.dict(sys.modules, fake_service=self.module),
+            mock.patch.object(hooks, "_replacements", []),
+            mock.patch.object(hooks, "_uses", []),
+        ):
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -23,6 +25,7 @@ class Hooks(unittest.TestCase):
         @hooks.replaces("fake_service", "stop")
         def stop(task, client=None):
             return "ours, not " + stop.stock(task, client)
+
         hooks.install()
         self.assertEqual(self.module.stop("task"), "ours, not stock")
         self.assertEqual(self.module.table["Stop"]("task"), "ours, not stock")
@@ -35,6 +38,7 @@ class Hooks(unittest.TestCase):
         @hooks.replaces("fake_service", "stop")
         def second(task, client=None):
             return "second(" + second.stock(task, client) + ")"
+
         hooks.install()
         self.assertEqual(self.module.stop("task"), "second(first(stock))")
 
@@ -49,20 +53,24 @@ class Hooks(unittest.TestCase):
         @hooks.replaces("fake_service", "stop")
         def stop(task, client=None):
             """Could be replaced, were it not for the others."""
+
         with self.assertRaises(hooks.HookError) as caught:
             hooks.install()
-        self.assertEqual(str(caught.exception),
-                         "fake_service has no gone\nfake_service has no gone_too")
+        self.assertEqual(
+            str(caught.exception), "fake_service has no gone\nfake_service has no gone_too"
+        )
         self.assertIs(self.module.stop, stock)
 
     def test_other_parameters_are_refused(self):
         @hooks.replaces("fake_service", "stop")
         def stop(task):
             """Lacks a parameter."""
+
         with self.assertRaises(hooks.HookError) as caught:
             hooks.install()
-        self.assertIn("takes (task, client=None), but its replacement takes (task)",
-                      str(caught.exception))
+        self.assertIn(
+            "takes (task, client=None), but its replacement takes (task)", str(caught.exception)
+        )
 
     def test_another_version_is_refused(self):
         with mock.patch("importlib.metadata.version", return_value="9.9.9"):

@@ -27,8 +27,11 @@ class Leftovers(unittest.TestCase):
     def images(self):
         listed = docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}} {{.Tag}}")
         mine = f"localhost:{self.sandbox.port}/"
-        return [line for line in listed.splitlines()
-                if line.startswith(mine) and line.endswith(" <none>")]
+        return [
+            line
+            for line in listed.splitlines()
+            if line.startswith(mine) and line.endswith(" <none>")
+        ]
 
     def run_a_task(self):
         ecs = Ecs(self.sandbox)
@@ -68,8 +71,12 @@ class Leftovers(unittest.TestCase):
     def test_one_folder_one_sandbox(self):
         with open(os.path.join(self.state_dir, "second"), "wb") as log:
             second = subprocess.run(
-                [sys.executable, "-m", "sandbox_extension"], stdout=log, stderr=log, timeout=30,
-                env={**self.sandbox.environment, "GATEWAY_PORT": str(free_port())})
+                [sys.executable, "-m", "sandbox_extension"],
+                stdout=log,
+                stderr=log,
+                timeout=30,
+                env={**self.sandbox.environment, "GATEWAY_PORT": str(free_port())},
+            )
         self.assertEqual(second.returncode, 1)
         with open(os.path.join(self.state_dir, "second")) as log:
             self.assertIn(f"is running already, as process {self.sandbox.process.pid}", log.read())
@@ -84,19 +91,27 @@ class Leftovers(unittest.TestCase):
 
     def test_reset_forgets_tasks_and_tokens(self):
         self.run_a_task()
-        urllib.request.urlopen(urllib.request.Request(
-            f"{self.sandbox.url}/_ministack/reset", method="POST", data=b""))
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.sandbox.url}/_ministack/reset", method="POST", data=b"")
+        )
         self.assertEqual(self.containers(), [])
         self.assertEqual(self.sandbox.client("ecs").list_clusters()["clusterArns"], [])
 
 
 class Start(unittest.TestCase):
     def start(self, **environment):
-        known = {name: value for name, value in os.environ.items()
-                 if name not in ("GATEWAY_PORT", "SANDBOX_STATE_DIR")}
-        return subprocess.run([sys.executable, "-m", "sandbox_extension"], capture_output=True,
-                              text=True, timeout=30,
-                              env={**known, "PYTHONPATH": FOLDER, **environment})
+        known = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("GATEWAY_PORT", "SANDBOX_STATE_DIR")
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "sandbox_extension"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env={**known, "PYTHONPATH": FOLDER, **environment},
+        )
 
     def test_what_it_needs_to_know(self):
         result = self.start()

@@ -34,18 +34,23 @@ class Forwarding(unittest.TestCase):
         for _attempt in range(5):
             lines = self.lines("mixed", "200")
             for stream in ("out", "err"):
-                self.assertEqual([line for line in lines if line.startswith(stream)],
-                                 [f"{stream} {number}" for number in range(1, 201)])
+                self.assertEqual(
+                    [line for line in lines if line.startswith(stream)],
+                    [f"{stream} {number}" for number in range(1, 201)],
+                )
 
     def test_only_an_end_of_line_separates_and_empty_lines_are_no_events(self):
-        self.assertEqual(self.lines("odd"), [
-            "first", "second\fstill second\u2028still second\rstill second"])
+        self.assertEqual(
+            self.lines("odd"), ["first", "second\fstill second\u2028still second\rstill second"]
+        )
 
     def test_a_long_line_is_cut_where_cloudwatch_cuts_it(self):
         lines = self.lines("long", "600000")
         self.assertEqual([len(line) for line in lines], [262_118, 262_118, 75_764, 5])
-        self.assertEqual(self.lines("long", "16384")[0], "".join(
-            chr(ord("a") + number % 26) for number in range(16_384)))
+        self.assertEqual(
+            self.lines("long", "16384")[0],
+            "".join(chr(ord("a") + number % 26) for number in range(16_384)),
+        )
 
     def test_the_times_are_in_order(self):
         arn = self.ecs.run(self.definition, ["mixed", "1000"])
@@ -60,15 +65,17 @@ class FakeContainer:
     id = "0" * 64
 
     def __init__(self, seconds, break_after):
-        self.log = [f"2026-01-02T03:04:{second:02}.{number:09}Z line {number}\n".encode()
-                    for number, second in enumerate(seconds)]
+        self.log = [
+            f"2026-01-02T03:04:{second:02}.{number:09}Z line {number}\n".encode()
+            for number, second in enumerate(seconds)
+        ]
         self.break_after = break_after
 
     def logs(self, follow=False, tail=None, since=None, **_options):
         if tail is not None:
             return iter(self.log[-tail:])
         if follow:
-            return iter(self.log[:self.break_after])
+            return iter(self.log[: self.break_after])
         return iter([raw for raw in self.log if since is None or awslogs.epoch(raw[:19]) >= since])
 
     def wait(self, timeout):
@@ -96,13 +103,18 @@ class FilterLogEvents(unittest.TestCase):
         for stream in ("a/1", "a/2", "b/1"):
             self.ecs.logs.create_log_stream(logGroupName=self.group, logStreamName=stream)
             self.ecs.logs.put_log_events(
-                logGroupName=self.group, logStreamName=stream,
-                logEvents=[{"timestamp": 1_000 + number // 10, "message": f"{stream} {number}"}
-                           for number in range(50)])
+                logGroupName=self.group,
+                logStreamName=stream,
+                logEvents=[
+                    {"timestamp": 1_000 + number // 10, "message": f"{stream} {number}"}
+                    for number in range(50)
+                ],
+            )
 
     def filter(self, **options):
         pages = self.ecs.logs.get_paginator("filter_log_events").paginate(
-            logGroupName=self.group, **options)
+            logGroupName=self.group, **options
+        )
         return [event["message"] for page in pages for event in page["events"]]
 
     def test_pages(self):
@@ -126,6 +138,8 @@ class FilterLogEvents(unittest.TestCase):
         arn = self.ecs.run(self.ecs.define(), ["lines", "3"])
         self.ecs.wait(arn)
         events = self.ecs.logs.filter_log_events(
-            logGroupName=LOG_GROUP, logStreamNamePrefix=f"ecs/task/{arn.rsplit('/', 1)[-1]}")
-        self.assertEqual([event["message"] for event in events["events"]],
-                         ["line 1", "line 2", "line 3"])
+            logGroupName=LOG_GROUP, logStreamNamePrefix=f"ecs/task/{arn.rsplit('/', 1)[-1]}"
+        )
+        self.assertEqual(
+            [event["message"] for event in events["events"]], ["line 1", "line 2", "line 3"]
+        )

@@ -18,8 +18,10 @@ class Registry(unittest.TestCase):
     def put(self, reference, manifest, repository="api"):
         request = urllib.request.Request(
             f"{self.ecs.sandbox.url}/v2/{repository}/manifests/{reference}",
-            data=json.dumps(manifest).encode(), method="PUT", headers={
-                "Content-Type": "application/vnd.oci.image.manifest.v1+json"})
+            data=json.dumps(manifest).encode(),
+            method="PUT",
+            headers={"Content-Type": "application/vnd.oci.image.manifest.v1+json"},
+        )
         try:
             return urllib.request.urlopen(request).status, ""
         except urllib.error.HTTPError as error:
@@ -28,8 +30,11 @@ class Registry(unittest.TestCase):
     def blob(self, content):
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         request = urllib.request.Request(
-            f"{self.ecs.sandbox.url}/v2/api/blobs/uploads/?digest={digest}", data=content,
-            method="POST", headers={"Content-Type": "application/octet-stream"})
+            f"{self.ecs.sandbox.url}/v2/api/blobs/uploads/?digest={digest}",
+            data=content,
+            method="POST",
+            headers={"Content-Type": "application/octet-stream"},
+        )
         urllib.request.urlopen(request)
         return {"digest": digest, "size": len(content)}
 
@@ -46,20 +51,29 @@ class Registry(unittest.TestCase):
         self.assertEqual(
             caught.exception.response["Error"]["Message"],
             "The image with imageId {imageDigest:'null', imageTag:'zz'} does not exist within the "
-            "repository with name 'api' in the registry with id '000000000000'")
+            "repository with name 'api' in the registry with id '000000000000'",
+        )
         with self.assertRaises(self.ecr.exceptions.RepositoryNotFoundException):
             self.ecr.describe_images(repositoryName="absent")
 
     def test_size_and_pages(self):
         self.ecs.sandbox.push(tag="large", extra=bytes(range(256)) * 4096)
-        details = self.ecr.describe_images(
-            repositoryName="api", imageIds=[{"imageTag": "large"}])["imageDetails"][0]
-        manifest = json.loads(self.ecr.batch_get_image(
-            repositoryName="api", imageIds=[{"imageTag": "large"}])["images"][0]["imageManifest"])
-        self.assertEqual(details["imageSizeInBytes"],
-                         sum(layer["size"] for layer in manifest["layers"]))
-        pages = list(self.ecr.get_paginator("describe_images").paginate(
-            repositoryName="api", PaginationConfig={"PageSize": 1}))
+        details = self.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "large"}])[
+            "imageDetails"
+        ][0]
+        manifest = json.loads(
+            self.ecr.batch_get_image(repositoryName="api", imageIds=[{"imageTag": "large"}])[
+                "images"
+            ][0]["imageManifest"]
+        )
+        self.assertEqual(
+            details["imageSizeInBytes"], sum(layer["size"] for layer in manifest["layers"])
+        )
+        pages = list(
+            self.ecr.get_paginator("describe_images").paginate(
+                repositoryName="api", PaginationConfig={"PageSize": 1}
+            )
+        )
         self.assertGreater(len(pages), 1)
         self.assertTrue(all(len(page["imageDetails"]) == 1 for page in pages))
 
@@ -67,9 +81,12 @@ class Registry(unittest.TestCase):
         config, layer = self.blob(b"{}"), {"digest": "sha256:" + "0" * 64, "size": 1}
         status, message = self.put("half", {"config": config, "layers": [layer]})
         self.assertEqual(status, 404)
-        self.assertEqual(message, f"Layers with digests '[{layer['digest']}]' required for pushing "
-                         "image into repository with name 'api' in the registry with id "
-                         "'000000000000' do not exist")
+        self.assertEqual(
+            message,
+            f"Layers with digests '[{layer['digest']}]' required for pushing "
+            "image into repository with name 'api' in the registry with id "
+            "'000000000000' do not exist",
+        )
         with self.assertRaises(self.ecr.exceptions.ImageNotFoundException):
             self.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "half"}])
 
@@ -84,18 +101,28 @@ class Registry(unittest.TestCase):
         digest = "sha256:" + hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
         self.assertEqual(self.put(digest, manifest)[0], 201)
         self.assertEqual(self.put("many", {"manifests": [{"digest": digest}]})[0], 201)
-        details = self.ecr.describe_images(
-            repositoryName="api", imageIds=[{"imageTag": "many"}])["imageDetails"][0]
+        details = self.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "many"}])[
+            "imageDetails"
+        ][0]
         self.assertEqual(details["imageSizeInBytes"], 100)
 
     def test_an_immutable_tag(self):
         self.ecr.create_repository(repositoryName="fixed", imageTagMutability="IMMUTABLE")
         image = self.ecs.sandbox.push(repository="fixed")
-        with self.assertRaisesRegex(AssertionError, "already exists in the 'fixed' repository and "
-                                    "cannot be overwritten because the repository is immutable"):
+        with self.assertRaisesRegex(
+            AssertionError,
+            "already exists in the 'fixed' repository and "
+            "cannot be overwritten because the repository is immutable",
+        ):
             docker("push", image)
 
     def test_an_absent_repository(self):
         status, message = self.put("v1", {"layers": []}, repository="absent")
-        self.assertEqual((status, message), (404, "The repository with name 'absent' does not "
-                         "exist in the registry with id '000000000000'"))
+        self.assertEqual(
+            (status, message),
+            (
+                404,
+                "The repository with name 'absent' does not "
+                "exist in the registry with id '000000000000'",
+            ),
+        )

@@ -27,21 +27,29 @@ class Refusals(unittest.TestCase):
         self.refuse("InvalidParameterException", "TaskDefinition is inactive", inactive)
 
     def test_overrides(self):
-        self.refuse("InvalidParameterException", "Override for container named other is not a "
-                    "container in the TaskDefinition.",
-                    overrides={"containerOverrides": [{"name": "other", "command": ["x"]}]})
-        self.refuse("InvalidParameterException",
-                    "Container Overrides length must be at most 8192",
-                    overrides={"containerOverrides": [{"name": "task", "command": ["x" * 9000]}]})
+        self.refuse(
+            "InvalidParameterException",
+            "Override for container named other is not a container in the TaskDefinition.",
+            overrides={"containerOverrides": [{"name": "other", "command": ["x"]}]},
+        )
+        self.refuse(
+            "InvalidParameterException",
+            "Container Overrides length must be at most 8192",
+            overrides={"containerOverrides": [{"name": "task", "command": ["x" * 9000]}]},
+        )
 
     def test_network_configuration(self):
-        self.refuse("InvalidParameterException", "Network Configuration must be provided when "
-                    "networkMode 'awsvpc' is specified.", networkConfiguration={})
+        self.refuse(
+            "InvalidParameterException",
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+            networkConfiguration={},
+        )
 
     def test_a_family_is_its_latest_active_revision(self):
         self.ecs.define({"command": ["exit", "1"]}, family="revisions")
-        active = self.ecs.define({"name": "revisions", "command": ["exit", "2"]},
-                                 family="revisions")
+        active = self.ecs.define(
+            {"name": "revisions", "command": ["exit", "2"]}, family="revisions"
+        )
         latest = self.ecs.define(family="revisions")
         self.ecs.ecs.deregister_task_definition(taskDefinition=latest)
         task = self.ecs.wait(self.ecs.call("revisions")["tasks"][0]["taskArn"])
@@ -79,8 +87,12 @@ class ClientToken(unittest.TestCase):
 
     def test_many_calls_at_once_start_one_task(self):
         arns = []
-        threads = [threading.Thread(target=lambda: arns.append(
-            self.ecs.run(self.definition, clientToken="many"))) for _call in range(16)]
+        threads = [
+            threading.Thread(
+                target=lambda: arns.append(self.ecs.run(self.definition, clientToken="many"))
+            )
+            for _call in range(16)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -26,13 +26,18 @@ class Times(unittest.TestCase):
 
     def test_the_zone_counts(self):
         expr = "cron(30 9 * * ? *)"
-        for zone, expected in (("UTC", "2026-01-10T09:30"), ("Europe/Berlin", "2026-01-10T08:30"),
-                               ("Asia/Tokyo", "2026-01-10T00:30"), (None, "2026-01-10T09:30")):
+        for zone, expected in (
+            ("UTC", "2026-01-10T09:30"),
+            ("Europe/Berlin", "2026-01-10T08:30"),
+            ("Asia/Tokyo", "2026-01-10T00:30"),
+            (None, "2026-01-10T09:30"),
+        ):
             self.assertEqual(self.next(expr, zone, "2026-01-10T00:00"), expected, zone)
 
     def test_a_time_that_the_clocks_leave_out_is_skipped(self):
-        self.assertEqual(self.next("cron(30 2 * * ? *)", "Europe/Berlin", "2026-03-28T12:00"),
-                         "2026-03-30T00:30")
+        self.assertEqual(
+            self.next("cron(30 2 * * ? *)", "Europe/Berlin", "2026-03-28T12:00"), "2026-03-30T00:30"
+        )
 
     def test_a_time_that_comes_twice_runs_once(self):
         expr = "cron(30 2 * * ? *)"
@@ -41,8 +46,11 @@ class Times(unittest.TestCase):
 
     def test_when_a_schedule_is_due(self):
         now = moment("2026-01-10T08:30", "Asia/Tokyo")
-        schedule = {"ScheduleExpression": "at(2026-01-10T08:30:00)",
-                    "ScheduleExpressionTimezone": "Asia/Tokyo", "CreationDate": now - 100}
+        schedule = {
+            "ScheduleExpression": "at(2026-01-10T08:30:00)",
+            "ScheduleExpressionTimezone": "Asia/Tokyo",
+            "CreationDate": now - 100,
+        }
         self.assertFalse(schedules.due(schedule, None, now - 1))
         self.assertTrue(schedules.due(schedule, None, now))
         self.assertFalse(schedules.due(schedule, now, now + 1))
@@ -52,11 +60,23 @@ class Times(unittest.TestCase):
         self.assertFalse(schedules.due(every, now + 300, now + 599))
 
     def test_what_is_valid(self):
-        valid = ["cron(0 12 * * ? *)", "cron(0/5 8-17 ? * MON-FRI *)", "cron(0 0 L * ? *)",
-                 "cron(0 0 ? * 6#3 2027)", "cron(0 0 1W * ? *)"]
-        wrong = ["cron(nonsense)", "cron(60 * * * ? *)", "cron(0 24 * * ? *)", "cron(0 0 32 * ? *)",
-                 "cron(0 0 * * * *)", "cron(0 0 ? * ? *)", "cron(0 0 * 13 ? *)",
-                 "cron(9-3 0 * * ? *)"]
+        valid = [
+            "cron(0 12 * * ? *)",
+            "cron(0/5 8-17 ? * MON-FRI *)",
+            "cron(0 0 L * ? *)",
+            "cron(0 0 ? * 6#3 2027)",
+            "cron(0 0 1W * ? *)",
+        ]
+        wrong = [
+            "cron(nonsense)",
+            "cron(60 * * * ? *)",
+            "cron(0 24 * * ? *)",
+            "cron(0 0 32 * ? *)",
+            "cron(0 0 * * * *)",
+            "cron(0 0 ? * ? *)",
+            "cron(0 0 * 13 ? *)",
+            "cron(9-3 0 * * ? *)",
+        ]
         for expr in valid + ["rate(1 minute)", "rate(2 hours)"]:
             self.assertTrue(schedules.validate_schedule_expression(expr), expr)
             self.assertTrue(schedules.valid_schedule(expr), expr)
@@ -71,9 +91,12 @@ class Names(unittest.TestCase):
     def test_started_by_is_cut(self):
         name = "a-name-that-is-much-longer-than-ecs-lets-it-be"
         for arn, expected in (
-                (f"arn:aws:events:us-east-1:1:rule/{name}", "events-rule/a-name-that-is-much-long"),
-                (f"arn:aws:scheduler:us-east-1:1:schedule/default/{name}",
-                 "chronos-schedule/a-name-that-is-much")):
+            (f"arn:aws:events:us-east-1:1:rule/{name}", "events-rule/a-name-that-is-much-long"),
+            (
+                f"arn:aws:scheduler:us-east-1:1:schedule/default/{name}",
+                "chronos-schedule/a-name-that-is-much",
+            ),
+        ):
             self.assertEqual(rule_targets.started_by({"Arn": arn, "Name": name}), expected)
             self.assertEqual(len(expected), 36)
 
@@ -84,14 +107,18 @@ class Running(unittest.TestCase):
         self.events = self.ecs.sandbox.client("events")
         self.scheduler = self.ecs.sandbox.client("scheduler")
         self.parameters = {
-            "TaskDefinitionArn": self.ecs.define(), "LaunchType": "FARGATE", "TaskCount": 1,
-            "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}}}
+            "TaskDefinitionArn": self.ecs.define(),
+            "LaunchType": "FARGATE",
+            "TaskCount": 1,
+            "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"]}},
+        }
 
     def wait_for_task(self, started_by, seconds=20):
         deadline = time.monotonic() + seconds
         while True:
-            found = self.ecs.ecs.list_tasks(cluster=CLUSTER, startedBy=started_by,
-                                            desiredStatus="STOPPED")["taskArns"]
+            found = self.ecs.ecs.list_tasks(
+                cluster=CLUSTER, startedBy=started_by, desiredStatus="STOPPED"
+            )["taskArns"]
             if found:
                 return self.ecs.wait(found[0])
             self.assertLess(time.monotonic(), deadline, f"no task was started by {started_by}")
@@ -99,25 +126,38 @@ class Running(unittest.TestCase):
 
     def schedule(self, name, expr, zone, **options):
         self.scheduler.create_schedule(
-            Name=name, ScheduleExpression=expr, ScheduleExpressionTimezone=zone,
-            FlexibleTimeWindow={"Mode": "OFF"}, **options, Target={
-                "Arn": CLUSTER_ARN, "RoleArn": ROLE, "EcsParameters": self.parameters,
-                "Input": json.dumps({"containerOverrides": [
-                    {"name": "task", "command": ["args", name]}]})})
+            Name=name,
+            ScheduleExpression=expr,
+            ScheduleExpressionTimezone=zone,
+            FlexibleTimeWindow={"Mode": "OFF"},
+            **options,
+            Target={
+                "Arn": CLUSTER_ARN,
+                "RoleArn": ROLE,
+                "EcsParameters": self.parameters,
+                "Input": json.dumps(
+                    {"containerOverrides": [{"name": "task", "command": ["args", name]}]}
+                ),
+            },
+        )
 
     def test_a_schedule_runs_a_task_at_its_local_time(self):
         local = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(seconds=2)
-        self.schedule("tokyo", f"at({local:%Y-%m-%dT%H:%M:%S})", "Asia/Tokyo",
-                      ActionAfterCompletion="DELETE")
+        self.schedule(
+            "tokyo", f"at({local:%Y-%m-%dT%H:%M:%S})", "Asia/Tokyo", ActionAfterCompletion="DELETE"
+        )
         self.schedule("utc", f"at({local:%Y-%m-%dT%H:%M:%S})", "UTC")
         task = self.wait_for_task("chronos-schedule/tokyo")
         self.assertEqual(self.ecs.lines(task["taskArn"]), ["[tokyo]"])
         self.assertEqual(task["group"], "family:task")
         left = [each["Name"] for each in self.scheduler.list_schedules()["Schedules"]]
         self.assertEqual(left, ["utc"])
-        self.assertEqual(self.ecs.ecs.list_tasks(
-            cluster=CLUSTER, startedBy="chronos-schedule/utc", desiredStatus="STOPPED")["taskArns"],
-            [])
+        self.assertEqual(
+            self.ecs.ecs.list_tasks(
+                cluster=CLUSTER, startedBy="chronos-schedule/utc", desiredStatus="STOPPED"
+            )["taskArns"],
+            [],
+        )
 
     def test_what_a_schedule_cannot_be(self):
         for expr, zone in (("cron(nonsense)", "UTC"), ("rate(1 minute)", "Mars/Phobos")):
@@ -131,16 +171,39 @@ class Running(unittest.TestCase):
         s3 = self.ecs.sandbox.client("s3")
         s3.create_bucket(Bucket="inbox")
         s3.put_bucket_notification_configuration(
-            Bucket="inbox", NotificationConfiguration={"EventBridgeConfiguration": {}})
-        self.events.put_rule(Name="arrived", EventPattern=json.dumps({
-            "source": ["aws.s3"], "detail": {"bucket": {"name": ["inbox"]},
-                                             "object": {"key": [{"prefix": "in/"}]}}}))
-        self.events.put_targets(Rule="arrived", Targets=[{
-            "Id": "task", "Arn": CLUSTER_ARN, "RoleArn": ROLE, "EcsParameters": self.parameters,
-            "InputTransformer": {
-                "InputPathsMap": {"bucket": "$.detail.bucket.name", "key": "$.detail.object.key"},
-                "InputTemplate": '{"containerOverrides":[{"name":"task",'
-                                 '"command":["args",<bucket>,<key>]}]}'}}])
+            Bucket="inbox", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        self.events.put_rule(
+            Name="arrived",
+            EventPattern=json.dumps(
+                {
+                    "source": ["aws.s3"],
+                    "detail": {
+                        "bucket": {"name": ["inbox"]},
+                        "object": {"key": [{"prefix": "in/"}]},
+                    },
+                }
+            ),
+        )
+        self.events.put_targets(
+            Rule="arrived",
+            Targets=[
+                {
+                    "Id": "task",
+                    "Arn": CLUSTER_ARN,
+                    "RoleArn": ROLE,
+                    "EcsParameters": self.parameters,
+                    "InputTransformer": {
+                        "InputPathsMap": {
+                            "bucket": "$.detail.bucket.name",
+                            "key": "$.detail.object.key",
+                        },
+                        "InputTemplate": '{"containerOverrides":[{"name":"task",'
+                        '"command":["args",<bucket>,<key>]}]}',
+                    },
+                }
+            ],
+        )
         s3.put_object(Bucket="inbox", Key="out/ignored", Body=b"")
         s3.put_object(Bucket="inbox", Key='in/a b "q".csv', Body=b"")
         task = self.wait_for_task("events-rule/arrived")
@@ -148,24 +211,42 @@ class Running(unittest.TestCase):
 
     def test_every_change_of_a_task_is_written_to_a_log_group(self):
         self.ecs.logs.create_log_group(logGroupName="task-events")
-        self.events.put_rule(Name="changes", EventPattern=json.dumps({
-            "source": ["aws.ecs"], "detail-type": ["ECS Task State Change"],
-            "detail": {"startedBy": ["watched"]}}))
-        self.events.put_targets(Rule="changes", Targets=[{
-            "Id": "log",
-            "Arn": "arn:aws:logs:us-east-1:000000000000:log-group:task-events:*"}])
+        self.events.put_rule(
+            Name="changes",
+            EventPattern=json.dumps(
+                {
+                    "source": ["aws.ecs"],
+                    "detail-type": ["ECS Task State Change"],
+                    "detail": {"startedBy": ["watched"]},
+                }
+            ),
+        )
+        self.events.put_targets(
+            Rule="changes",
+            Targets=[
+                {"Id": "log", "Arn": "arn:aws:logs:us-east-1:000000000000:log-group:task-events:*"}
+            ],
+        )
         arn = self.ecs.run(self.parameters["TaskDefinitionArn"], ["exit", "3"], startedBy="watched")
         self.ecs.wait(arn)
         deadline = time.monotonic() + 5
         seen = []
         while not seen or seen[-1]["detail"]["lastStatus"] != "STOPPED":
             self.assertLess(time.monotonic(), deadline)
-            seen = [json.loads(event["message"]) for event in self.ecs.logs.filter_log_events(
-                logGroupName="task-events")["events"]]
-        self.assertEqual([(each["detail"]["lastStatus"], each["detail"]["desiredStatus"])
-                          for each in seen],
-                         [("PROVISIONING", "RUNNING"), ("PENDING", "RUNNING"),
-                          ("RUNNING", "RUNNING"), ("RUNNING", "STOPPED"),
-                          ("DEPROVISIONING", "STOPPED"), ("STOPPED", "STOPPED")])
+            seen = [
+                json.loads(event["message"])
+                for event in self.ecs.logs.filter_log_events(logGroupName="task-events")["events"]
+            ]
+        self.assertEqual(
+            [(each["detail"]["lastStatus"], each["detail"]["desiredStatus"]) for each in seen],
+            [
+                ("PROVISIONING", "RUNNING"),
+                ("PENDING", "RUNNING"),
+                ("RUNNING", "RUNNING"),
+                ("RUNNING", "STOPPED"),
+                ("DEPROVISIONING", "STOPPED"),
+                ("STOPPED", "STOPPED"),
+            ],
+        )
         self.assertEqual(seen[-1]["resources"], [arn])
         self.assertEqual(seen[-1]["detail"]["containers"][0]["exitCode"], 3)

@@ -11,8 +11,9 @@ class Image(unittest.TestCase):
 
     def test_the_digest_that_ran_is_the_one_in_the_registry(self):
         task = self.ecs.finish(self.ecs.define(), ["exit", "0"])
-        details = self.ecs.ecr.describe_images(
-            repositoryName="api", imageIds=[{"imageTag": "v1"}])["imageDetails"][0]
+        details = self.ecs.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "v1"}])[
+            "imageDetails"
+        ][0]
         self.assertEqual(task["containers"][0]["imageDigest"], details["imageDigest"])
         self.assertEqual(task["containers"][0]["exitCode"], 0)
 
@@ -33,8 +34,10 @@ class Image(unittest.TestCase):
 
     def assert_not_found(self, image):
         task = self.ecs.finish(self.ecs.define({"image": image}), ["exit", "0"])
-        reason = (f"CannotPullContainerError: pull image manifest has been retried 1 time(s): "
-                  f"failed to resolve ref {image}: {image}: not found")
+        reason = (
+            f"CannotPullContainerError: pull image manifest has been retried 1 time(s): "
+            f"failed to resolve ref {image}: {image}: not found"
+        )
         self.assertEqual((task["stopCode"], task["stoppedReason"]), ("TaskFailedToStart", reason))
         self.assertEqual(task["containers"][0]["reason"], reason)
         self.assertNotIn("exitCode", task["containers"][0])
@@ -42,8 +45,11 @@ class Image(unittest.TestCase):
 
     def test_another_platform_is_refused(self):
         definition = self.ecs.define(
-            runtimePlatform={"cpuArchitecture": other_architecture(),
-                             "operatingSystemFamily": "LINUX"})
+            runtimePlatform={
+                "cpuArchitecture": other_architecture(),
+                "operatingSystemFamily": "LINUX",
+            }
+        )
         task = self.ecs.finish(definition, ["exit", "0"])
         self.assertIn("does not contain descriptor matching platform", task["stoppedReason"])
 
@@ -62,25 +68,38 @@ class Container(unittest.TestCase):
         return self.ecs.lines(task)
 
     def test_entry_point_user_and_folder(self):
-        self.assertEqual(self.output({"user": "65532:65532", "workingDirectory": "/proc"},
-                                     ["who"]), ["uid 65532 gid 65532 cwd /proc"])
-        self.assertEqual(self.output({"entryPoint": ["/probe", "args"]}, ["a b", "c"]),
-                         ["[a b]", "[c]"])
+        self.assertEqual(
+            self.output({"user": "65532:65532", "workingDirectory": "/proc"}, ["who"]),
+            ["uid 65532 gid 65532 cwd /proc"],
+        )
+        self.assertEqual(
+            self.output({"entryPoint": ["/probe", "args"]}, ["a b", "c"]), ["[a b]", "[c]"]
+        )
 
     def test_a_command_that_is_not_in_the_image(self):
         task = self.ecs.finish(self.ecs.define({"entryPoint": ["/absent"]}))
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
-        self.assertRegex(task["stoppedReason"],
-                         "^CannotStartContainerError: ResourceInitializationError: failed to "
-                         "create new container runtime task: .*no such file or directory")
+        self.assertRegex(
+            task["stoppedReason"],
+            "^CannotStartContainerError: ResourceInitializationError: failed to "
+            "create new container runtime task: .*no such file or directory",
+        )
         label = f"label=com.amazonaws.ecs.task-arn={task['taskArn']}"
         self.assertEqual(docker("ps", "-aq", "--filter", label), "")
 
     def test_environment_and_overrides(self):
         definition = self.ecs.define({"environment": [{"name": "COLOR", "value": "red"}]})
-        overrides = {"cpu": "512", "memory": "1024", "containerOverrides": [{
-            "name": "task", "command": ["env", "COLOR"],
-            "environment": [{"name": "COLOR", "value": "blue"}]}]}
+        overrides = {
+            "cpu": "512",
+            "memory": "1024",
+            "containerOverrides": [
+                {
+                    "name": "task",
+                    "command": ["env", "COLOR"],
+                    "environment": [{"name": "COLOR", "value": "blue"}],
+                }
+            ],
+        }
         answer = self.ecs.call(definition, overrides=overrides)["tasks"][0]
         self.assertEqual((answer["cpu"], answer["memory"]), ("512", "1024"))
         task = self.ecs.wait(answer["taskArn"])
@@ -92,24 +111,38 @@ class Container(unittest.TestCase):
         ssm.put_parameter(Name="/api/plain", Value="p", Type="String")
         ssm.put_parameter(Name="/api/secure", Value="s3cret", Type="SecureString")
         for name, value in (("/api/plain", "p"), ("/api/secure", "s3cret")):
-            lines = self.output({"secrets": [{"name": "VALUE", "valueFrom": name}]},
-                                ["env", "VALUE"])
+            lines = self.output(
+                {"secrets": [{"name": "VALUE", "valueFrom": name}]}, ["env", "VALUE"]
+            )
             self.assertEqual(lines, [f"VALUE={value}"])
 
     def test_a_missing_secret_keeps_the_task_from_starting(self):
         definition = self.ecs.define({"secrets": [{"name": "VALUE", "valueFrom": "/absent"}]})
         task = self.ecs.finish(definition, ["exit", "0"])
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
-        self.assertRegex(task["stoppedReason"], "^ResourceInitializationError: unable to pull "
-                                                "secrets or registry auth: .*/absent")
+        self.assertRegex(
+            task["stoppedReason"],
+            "^ResourceInitializationError: unable to pull secrets or registry auth: .*/absent",
+        )
 
     def test_a_missing_log_group_keeps_the_task_from_starting(self):
-        definition = self.ecs.define({"logConfiguration": {"logDriver": "awslogs", "options": {
-            "awslogs-group": "absent", "awslogs-region": "us-east-1",
-            "awslogs-stream-prefix": "ecs"}}})
+        definition = self.ecs.define(
+            {
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {
+                        "awslogs-group": "absent",
+                        "awslogs-region": "us-east-1",
+                        "awslogs-stream-prefix": "ecs",
+                    },
+                }
+            }
+        )
         task = self.ecs.finish(definition, ["exit", "0"])
-        self.assertRegex(task["stoppedReason"], "failed to validate logger args: .*"
-                                                "The specified log group does not exist")
+        self.assertRegex(
+            task["stoppedReason"],
+            "failed to validate logger args: .*The specified log group does not exist",
+        )
 
     def test_memory_limits(self):
         out_of_memory = "OutOfMemoryError: Container killed due to memory usage"
@@ -121,9 +154,13 @@ class Container(unittest.TestCase):
         ]
         for name, container, command, overrides, code, reason in cases:
             with self.subTest(name):
-                arn = self.ecs.call(self.ecs.define(container), overrides={
-                    **overrides, "containerOverrides": [{"name": "task", "command": command}],
-                })["tasks"][0]["taskArn"]
+                arn = self.ecs.call(
+                    self.ecs.define(container),
+                    overrides={
+                        **overrides,
+                        "containerOverrides": [{"name": "task", "command": command}],
+                    },
+                )["tasks"][0]["taskArn"]
                 task = self.ecs.wait(arn)
                 shown = task["containers"][0]
                 self.assertEqual((shown.get("exitCode"), shown.get("reason")), (code, reason))
