@@ -3,6 +3,7 @@
 //! One binary for all features, so that it links once and its tests share one sandbox:
 //! - `the_loop`: build, push, apply, launch, logs, exit code
 //! - `auto_deploy`: what refuses a deploy, and when
+//! - `deploys`: what a deploy asks about and refuses
 //! - `bad_input`: everything a user can get wrong, and the error that says so
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
@@ -15,6 +16,7 @@
 
 mod auto_deploy;
 mod bad_input;
+mod deploys;
 mod harness;
 mod ministack;
 mod the_loop;

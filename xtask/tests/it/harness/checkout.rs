@@ -205,6 +205,11 @@ impl FakeBin {
         self
     }
 
+    /// One of its programs.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// PATH with this folder alone.
     pub fn only(&self) -> std::ffi::OsString {
         self.folder.clone().into()

@@ -1,0 +1,108 @@
+//! What a deploy asks about, and what it refuses, outside of the sandbox's leniency: the real
+//! environment's settings, with every address pointing at the sandbox.
+
+use crate::harness::{FakeBin, Invocation, Shared, request, which};
+
+const SIGNED: [(&str, &str); 1] = [(
+    "Authorization",
+    "AWS4-HMAC-SHA256 Credential=test/20260102/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0",
+)];
+const STATE: &str = "ecs-tasks/test.tfstate";
+
+#[test]
+fn deleting_a_task_is_said_and_asked_about() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    // The state of the sandbox becomes the state of the real backend's bucket.
+    let from = format!("/api-terraform-state-000000000000/{STATE}");
+    let state = request(&shared.endpoint, "GET", &from, &SIGNED, "");
+    assert_eq!(state.status, 200, "{}", state.body);
+    let bucket = "/api-terraform-state-123456789012";
+    request(&shared.endpoint, "PUT", bucket, &SIGNED, "");
+    let put = request(
+        &shared.endpoint,
+        "PUT",
+        &format!("{bucket}/{STATE}"),
+        &SIGNED,
+        &state.body,
+    );
+    assert_eq!(put.status, 200, "{}", put.body);
+
+    let tasks = "infra/ecs-tasks/template/tasks.tf";
+    let before = checkout.read(tasks);
+    checkout.write(tasks, &without_task(&before, "my-new-task-name"));
+    checkout.commit("a branch without a teammate's task");
+    as_if_real(checkout.xtask(["build-and-publish"]), &shared.endpoint)
+        .run()
+        .expect_code(0);
+    let refused = as_if_real(checkout.xtask(["deploy-test"]), &shared.endpoint).run();
+    checkout.write(tasks, &before);
+    checkout.commit("the task is back");
+    refused
+        .expect_code(126)
+        .expect_stderr("this deletes 1 task from test: my-new-task-name")
+        .expect_stderr("DELETE module.ecs_tasks.aws_ecs_task_definition.this[\"my-new-task-name\"]")
+        .expect_stderr("then add --yes");
+}
+
+#[test]
+fn an_image_that_is_not_in_ecr_is_not_deployed() {
+    let (shared, _alone) = Shared::alone();
+    shared
+        .checkout
+        .write("api/deploy-test", "makes the image another one");
+    shared.checkout.commit("nobody has published this");
+    let refused = shared.checkout.xtask(["deploy-test", "--sandbox"]).run();
+    shared
+        .checkout
+        .git(["reset", "--quiet", "--hard", "HEAD~1"]);
+    refused
+        .expect_code(126)
+        .expect_stderr("is not in ECR")
+        .expect_stderr("cargo xtask build-and-publish --sandbox");
+}
+
+/// Promise 5: the image under a git SHA is what that commit holds.
+#[test]
+fn a_file_that_changes_during_the_compile_is_an_error() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    checkout.write("api/compile-test", "makes the image another one");
+    let cargo = which("cargo");
+    let script = format!(
+        "#!/bin/sh\n'{}' \"$@\"; code=$?\necho changed > api/compile-test\nexit $code\n",
+        cargo.display()
+    );
+    let bin = FakeBin::named("changing").script("cargo", &script);
+    let ended = checkout
+        .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
+        .env("CARGO", bin.path("cargo"))
+        .run();
+    checkout.git(["clean", "--quiet", "--force", "api/compile-test"]);
+    let ended = ended
+        .expect_code(125)
+        .expect_stderr("files changed while the image was compiled");
+    assert_eq!(ended.stdout, "");
+}
+
+/// No `--sandbox`: the credentials, the address and the account are what differs from real life.
+fn as_if_real(invocation: Invocation, endpoint: &str) -> Invocation {
+    invocation
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("XTASK_AWS_ACCOUNT_ID", "000000000000")
+        .env("GITHUB_API_URL", format!("{endpoint}/_github"))
+        .env("GH_TOKEN", "a-token")
+}
+
+/// tasks.tf without one entry of `locals.tasks`.
+fn without_task(text: &str, task: &str) -> String {
+    let start = text
+        .find(&format!("\n    \"{task}\" = {{"))
+        .or_else(|| text.find(&format!("\n    {task} = {{")));
+    let start = start.unwrap_or_else(|| panic!("no `{task}` in tasks.tf"));
+    let end =
+        start + 1 + text[start + 1..].find("\n    }").expect("the entry's end") + "\n    }".len();
+    format!("{}{}", &text[..start], &text[end..])
+}
