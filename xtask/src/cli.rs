@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::catalog::new_task::OnS3;
 use crate::names::TaskName;
 
 /// Build, deploy, run and watch background tasks on AWS ECS.
@@ -108,6 +109,24 @@ pub enum Command {
     )]
     Stop(Stop),
 
+    /// Write a new task: its entrypoint, its definition, its schedule or S3 trigger
+    ///
+    /// Everything is checked first: a name that is taken or that AWS would refuse, a size that Fargate
+    /// does not have, an expression that EventBridge would refuse. Then all files are written, or none.
+    /// Comments and formatting of the files that change are kept. stdout has the files' names.
+    #[command(
+        after_help = "Examples:\n  cargo xtask new-task send-letters --cpu 512 --secret SMTP_PASSWORD=/api/test/smtp\n  cargo xtask new-task nightly-cleanup --schedule 'cron(30 3 * * ? *)' --timezone Europe/Berlin\n  cargo xtask new-task read-letters --on-s3 'claims/letters/*.pdf'"
+    )]
+    NewTask(NewTask),
+
+    /// Show every task: its entrypoint, what starts it, its secrets, and what does not fit
+    ///
+    /// Reads the working tree alone. --check prints only what does not fit and exits with 126 when
+    /// anything does: an entrypoint without definition, a command that is no entrypoint, a schedule or
+    /// trigger of no task, a size that Fargate does not have, a schedule that EventBridge would refuse.
+    #[command(after_help = "Examples:\n  cargo xtask tasks\n  cargo xtask tasks --check")]
+    Tasks(Tasks),
+
     /// Look at, pause or resume the workflows that deploy main by themselves
     #[command(
         after_help = "Examples:\n  cargo xtask auto-deploy status\n  cargo xtask auto-deploy pause --sandbox"
@@ -205,6 +224,45 @@ pub struct Logs {
     /// Wait for the task's next run, whoever or whatever starts it, and follow it
     #[arg(long, conflicts_with = "since")]
     pub next: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NewTask {
+    /// Lower-case words joined by `-`
+    pub name: String,
+    /// Start it at these times: cron(…), rate(…) or at(…)
+    #[arg(
+        long,
+        value_name = "EXPR",
+        requires = "timezone",
+        conflicts_with = "on_s3"
+    )]
+    pub schedule: Option<String>,
+    /// The time zone that the expression is read in, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", requires = "schedule")]
+    pub timezone: Option<String>,
+    /// Start it for each new object: a bucket (or its name in Terraform) and which keys
+    #[arg(long, value_name = "BUCKET/PREFIX[*SUFFIX]", value_parser = OnS3::parse)]
+    pub on_s3: Option<OnS3>,
+    /// A variable of its environment
+    #[arg(long = "env-var", short, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub environment: Vec<(String, String)>,
+    /// A secret: a variable, and the SSM parameter that it comes from
+    #[arg(long = "secret", value_name = "KEY=/PATH", value_parser = key_value)]
+    pub secrets: Vec<(String, String)>,
+    /// CPU units, 1024 to a vCPU
+    #[arg(long, value_name = "UNITS")]
+    pub cpu: Option<u32>,
+    /// Memory in MiB; the least that goes with --cpu otherwise
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// Print only what does not fit, and exit with 126 when anything does
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Debug, Args)]

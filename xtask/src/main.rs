@@ -1,5 +1,6 @@
 //! cargo xtask: parse, run, exit code.
 
+mod catalog;
 mod cli;
 mod clients;
 mod commands;

@@ -30,6 +30,12 @@ pub struct Settings {
     pub platform: Platform,
     /// The Terraform file with `locals.tasks`, relative to the root.
     pub tasks_file: PathBuf,
+    /// The pyproject.toml whose scripts are the entrypoints, relative to the root; None in a Rust project.
+    pub pyproject: Option<PathBuf>,
+    /// The folder of the sources, relative to the root; see [`Settings::project_dir`].
+    project_dir: Option<PathBuf>,
+    /// Entrypoints that are meant to have no task definition.
+    pub no_tasks: Vec<String>,
     /// `owner/name` on GitHub.
     pub github_repository: String,
     /// The branch that auto-deploy deploys.
@@ -75,6 +81,18 @@ impl Settings {
 
     pub fn terraform_root(&self) -> PathBuf {
         self.root.join(&self.environment.terraform_root)
+    }
+
+    /// The folder of the project that goes into the image, relative to the root: where pyproject.toml
+    /// is, or a folder named like the package, unless `project_dir` says another one.
+    pub fn project_dir(&self) -> PathBuf {
+        if let Some(folder) = &self.project_dir {
+            return folder.clone();
+        }
+        match self.pyproject.as_deref().and_then(Path::parent) {
+            Some(folder) => folder.to_owned(),
+            None => self.package.clone().into(),
+        }
     }
 
     /// Where everything lives that this tool makes and may be deleted at any time.
@@ -141,6 +159,9 @@ pub fn resolve(
         .parsed("platform", Platform::parse)
         .unwrap_or(Platform::LinuxAmd64);
     let tasks_file = reader.optional_text("tasks_file", None);
+    let pyproject = reader.optional_text("pyproject", None);
+    let project_dir = reader.optional_text("project_dir", None);
+    let no_tasks = reader.list("no_tasks");
     let github_repository = reader
         .parsed("github_repository", parse_repository)
         .unwrap_or_default();
@@ -184,6 +205,9 @@ pub fn resolve(
         tasks_file: tasks_file
             .unwrap_or_else(|| "infra/ecs-tasks/template/tasks.tf".into())
             .into(),
+        pyproject: pyproject.map(PathBuf::from),
+        project_dir: project_dir.map(PathBuf::from),
+        no_tasks,
         app,
         package,
         ecr_repository,

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod docker;
 pub mod ecr;
 pub mod ecs;
+pub mod files;
 pub mod git;
 pub mod github;
 pub mod logs;

@@ -1,66 +1,96 @@
-//! The task definitions as they are written: `locals { tasks = { … } }` of tasks.tf.
+//! The files in which tasks are written: the template's Terraform and the sources of entrypoints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use hcl_edit::expr::{Expression, Object, ObjectKey};
-use hcl_edit::structure::Body;
+
+use crate::catalog::terraform::{self, Source, Written};
+use crate::catalog::{Catalog, Entrypoint, entrypoints};
+use crate::settings::Settings;
 
 /// The names of the tasks in the file, in its order. None when `tasks` is not a plain map (a
 /// `merge(…)`), so that only Terraform can tell.
 pub fn task_names(file: &Path) -> anyhow::Result<Option<Vec<String>>> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("reading the task definitions from {}", file.display()))?;
-    names_in(&text).with_context(|| format!("parsing {}", file.display()))
+    let Written { definitions, .. } = terraform::read(&[terraform::parse(file, text)?]);
+    let names = |definitions: Vec<crate::catalog::Definition>| {
+        definitions.into_iter().map(|task| task.name).collect()
+    };
+    Ok(definitions.map(names))
 }
 
-fn names_in(text: &str) -> anyhow::Result<Option<Vec<String>>> {
-    let body: Body = text.parse()?;
-    Ok(
-        tasks_object(&body)
-            .map(|tasks| tasks.iter().filter_map(|(key, _)| key_text(key)).collect()),
-    )
+/// Everything that the working tree says about tasks.
+pub fn catalog(settings: &Settings) -> anyhow::Result<Catalog> {
+    let written = terraform::read(&terraform_sources(settings)?);
+    Ok(Catalog {
+        entrypoints: entrypoints_of(settings)?,
+        definitions: written.definitions,
+        schedules: written.schedules,
+        triggers: written.triggers,
+    })
 }
 
-fn tasks_object(body: &Body) -> Option<&Object> {
-    body.get_blocks("locals")
-        .filter_map(|locals| locals.body.get_attribute("tasks"))
-        .find_map(|attribute| attribute.value.as_object())
-}
-
-fn key_text(key: &ObjectKey) -> Option<String> {
-    match key {
-        ObjectKey::Ident(ident) => Some(ident.as_str().to_owned()),
-        ObjectKey::Expression(Expression::String(text)) => Some(text.as_str().to_owned()),
-        ObjectKey::Expression(Expression::Variable(name)) => Some(name.as_str().to_owned()),
-        ObjectKey::Expression(_) => None,
+/// The Terraform files beside tasks.tf, and itself, in alphabetical order.
+pub fn terraform_sources(settings: &Settings) -> anyhow::Result<Vec<Source>> {
+    let tasks_file = settings.root.join(&settings.tasks_file);
+    let folder = tasks_file.parent().unwrap_or(&settings.root);
+    let mut sources = Vec::new();
+    for file in files_in(folder, "tf", false)? {
+        let text = read(&file)?;
+        sources.push(terraform::parse(&relative(settings, &file), text)?);
     }
+    anyhow::ensure!(
+        sources
+            .iter()
+            .any(|source| source.file == settings.tasks_file),
+        "there is no {}: tasks_file in the settings says where the task definitions are",
+        settings.tasks_file.display()
+    );
+    Ok(sources)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::names_in;
+fn entrypoints_of(settings: &Settings) -> anyhow::Result<Vec<Entrypoint>> {
+    if let Some(pyproject) = &settings.pyproject {
+        let text = read(&settings.root.join(pyproject))?;
+        return entrypoints::in_pyproject(pyproject, &text);
+    }
+    let mut found = Vec::new();
+    let folder = settings.root.join(settings.project_dir()).join("src");
+    for file in files_in(&folder, "rs", true)? {
+        found.extend(entrypoints::in_rust(
+            &relative(settings, &file),
+            &read(&file)?,
+        ));
+    }
+    Ok(found)
+}
 
-    #[test]
-    fn names_in_the_files_order() {
-        let text = r#"
-            locals { other = 1 }
-            # A comment.
-            locals {
-              tasks = {
-                "b-task" = { command = ["b-task"] } # why
-                a_task   = { env = [{ name = "X", value = var.x }] }
-              }
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
+}
+
+fn relative(settings: &Settings, file: &Path) -> PathBuf {
+    let inside = file.strip_prefix(&settings.root);
+    inside.unwrap_or(file).to_owned()
+}
+
+/// The files with this extension in a folder, in alphabetical order.
+fn files_in(folder: &Path, extension: &str, nested: bool) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder)
+            .with_context(|| format!("reading the folder {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if nested && path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                files.push(path);
             }
-        "#;
-        assert_eq!(
-            names_in(text).unwrap(),
-            Some(vec!["b-task".to_owned(), "a_task".to_owned()])
-        );
-        assert_eq!(
-            names_in("locals { tasks = merge(local.a, local.b) }").unwrap(),
-            None
-        );
-        assert!(names_in("locals {").is_err());
+        }
     }
+    files.sort();
+    Ok(files)
 }

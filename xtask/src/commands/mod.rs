@@ -4,9 +4,11 @@ mod auto_deploy;
 mod build_and_publish;
 mod deploy;
 mod logs;
+mod new_task;
 mod run;
 mod sandbox;
 mod stop;
+mod tasks;
 mod try_task;
 
 use crate::cli::{Cli, Command};
@@ -30,6 +32,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Run(args) => run::run(&args, &Session::open(&global).await?).await,
         Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,
         Command::Stop(args) => stop::run(&args, &Session::open(&global).await?).await,
+        Command::NewTask(args) => new_task::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Tasks(args) => tasks::run(&args, &Session::open_without_sandbox(&global)?),
         Command::AutoDeploy { action } => {
             auto_deploy::run(action, &Session::open(&global).await?).await
         }
