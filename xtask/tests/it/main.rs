@@ -5,6 +5,8 @@
 //! - `auto_deploy`: what refuses a deploy, and when
 //! - `deploys`: what a deploy asks about and refuses
 //! - `bad_input`: everything a user can get wrong, and the error that says so
+//! - `tasks`: what is written about tasks, and what does not fit
+//! - `new_task`: all files of a new task, or none
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -19,4 +21,6 @@ mod bad_input;
 mod deploys;
 mod harness;
 mod ministack;
+mod new_task;
+mod tasks;
 mod the_loop;

@@ -28,6 +28,18 @@ impl Checkout {
         checkout
     }
 
+    /// A repository with one commit and nothing in it: another team's.
+    pub fn empty(name: &str) -> Checkout {
+        let checkout = Checkout {
+            root: base().join(name),
+        };
+        checkout.clear();
+        checkout.git(["init", "--quiet", "--initial-branch=main"]);
+        checkout.commit("nothing");
+        checkout.stop_sandbox_when_we_end();
+        checkout
+    }
+
     /// The binary under test with these arguments, in this checkout. Nothing of the developer's AWS,
     /// GitHub or xtask set-up gets through.
     pub fn xtask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation {
