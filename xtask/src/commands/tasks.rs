@@ -31,7 +31,7 @@ pub fn run(args: &Tasks, session: &Session) -> anyhow::Result<u8> {
         return Ok(0);
     }
     Err(Problem::refused(
-        format!("{} in what is written about tasks", count(findings.len(), "inconsistency")),
+        format!("{} in what is written about tasks", count(findings.len(), "mistake")),
         "mend what is listed above; an entrypoint that is meant to have no definition goes into no_tasks in Cargo.toml",
     )
     .into())

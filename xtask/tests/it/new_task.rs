@@ -101,7 +101,8 @@ fn a_scheduled_task_with_a_secret() {
         +        { name = "SMTP_PASSWORD", valueFrom = "/${var.app}/${var.environment}/smtp" },
         +      ]
         +    }
-    "#]].assert_eq(&filtered(&changed));
+    "#]]
+    .assert_eq(&filtered(&changed));
     require_formatted(&checkout);
     checkout.xtask(["tasks", "--check"]).run().expect_code(0);
 }

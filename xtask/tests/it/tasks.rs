@@ -100,7 +100,7 @@ terraform_root = "infra/ecs-tasks/environments/test"
         infra/ecs-tasks/template/s3_subscriptions.tf:1: the S3 trigger c starts task-52, which is no task
         infra/ecs-tasks/template/tasks.tf:22: the task task-20 runs task-2O, which is no entrypoint
         infra/ecs-tasks/template/tasks.tf:32: the task task-30: Fargate has no cpu 512 with memory 8192: it has 1024 to 4096 in steps of 1024
-        error: 6 inconsistencys in what is written about tasks
+        error: 6 mistakes in what is written about tasks
 
         hint: mend what is listed above; an entrypoint that is meant to have no definition goes into no_tasks in Cargo.toml
     "#]]
