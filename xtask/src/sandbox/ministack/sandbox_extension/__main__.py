@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from . import docker_engine, hooks, settings
+from . import docker_engine, engine, hooks, settings
 
 
 def main():
@@ -14,11 +14,13 @@ def main():
     os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
     sys.stdout.reconfigure(line_buffering=True)
     settings.prepare()
-    docker_engine.prepare()
+    if engine.kind() == engine.DOCKER:
+        docker_engine.prepare()
 
     from . import capabilities, leftovers
 
     lock = leftovers.lock_state_dir()
+    engine.prepare()
     try:
         hooks.install()
     except hooks.HookError as error:
@@ -29,6 +31,7 @@ def main():
     except OSError as error:
         sys.exit(f"error: cannot serve on port {settings.port()}: {error}")
     finally:
+        engine.close()
         leftovers.remove_pulled_images()
         lock.close()
 
@@ -41,7 +44,8 @@ async def serve():
 
     from . import addresses, github
 
-    who = addresses.Addresses(ecs._get_docker())
+    who = addresses.Addresses(
+        ecs._get_docker() if engine.kind() == engine.DOCKER else None)
     config = Config()
     config.bind = who.bind(settings.port())
     addresses.require_free(config.bind)

@@ -5,6 +5,7 @@ import logging
 from . import (
     awslogs,
     container_options,
+    engine,
     filter_log_events,
     leftovers,
     registry,
@@ -22,6 +23,7 @@ from . import (
 __all__ = [
     "awslogs",
     "container_options",
+    "engine",
     "filter_log_events",
     "leftovers",
     "registry",
