@@ -203,16 +203,19 @@ fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
 fn extension_hash() -> anyhow::Result<String> {
     let folder = python::extension_folder();
     let mut files = vec![folder.join("requirements.txt")];
-    let package = folder.join("sandbox_extension");
-    for entry in
-        std::fs::read_dir(&package).with_context(|| format!("reading {}", package.display()))?
-    {
-        files.push(entry?.path());
+    let mut folders = vec![folder.join("sandbox_extension")];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?
+        {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "py") {
+                files.push(path);
+            }
+        }
     }
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|end| end == "py" || end == "txt")
-    });
     files.sort();
     let mut hash = Sha256::new();
     for file in files {

@@ -44,8 +44,7 @@ async def serve():
 
     from . import addresses, github
 
-    who = addresses.Addresses(
-        ecs._get_docker() if engine.kind() == engine.DOCKER else None)
+    who = addresses.Addresses(ecs._get_docker() if engine.kind() == engine.DOCKER else None)
     config = Config()
     config.bind = who.bind(settings.port())
     addresses.require_free(config.bind)

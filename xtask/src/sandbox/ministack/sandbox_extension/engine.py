@@ -9,7 +9,6 @@ verbs of docker-py that are used, and containers are told addresses of the machi
 Instead of: `ecs._get_docker`, `ecs._register_metadata`, `app._reaper_docker_client`.
 """
 
-import logging
 import os
 import sys
 
@@ -32,11 +31,14 @@ def prepare():
         sys.exit(f"error: SANDBOX_ENGINE is {kind()}; known are {DOCKER} and {PROCESS}")
     if kind() == PROCESS:
         if not sys.platform.startswith("linux"):
-            sys.exit("error: the process engine runs Linux programs, so it needs Linux; "
-                     "install Docker for the docker engine")
+            sys.exit(
+                "error: the process engine runs Linux programs, so it needs Linux; "
+                "install Docker for the docker engine"
+            )
         from .process_engine.client import Engine
+
         _engine = Engine(os.path.join(settings.state_dir(), "engine"))
-        logging.getLogger("sandbox").info("engine: %s", _engine.describe())
+        print(f"engine: {_engine.describe()}")
 
 
 def close():
@@ -56,7 +58,16 @@ def reaper_docker_client():
 
 
 @replaces("ministack.services.ecs", "_register_metadata")
-def register_metadata(task_arn, cluster_arn, td, cdef, launch_type, env, host_mode,
-                      ministack_net_ip):
-    return register_metadata.stock(task_arn, cluster_arn, td, cdef, launch_type, env,
-                                   host_mode or _engine is not None, ministack_net_ip)
+def register_metadata(
+    task_arn, cluster_arn, td, cdef, launch_type, env, host_mode, ministack_net_ip
+):
+    return register_metadata.stock(
+        task_arn,
+        cluster_arn,
+        td,
+        cdef,
+        launch_type,
+        env,
+        host_mode or _engine is not None,
+        ministack_net_ip,
+    )

@@ -31,7 +31,8 @@ def tar(*entries):
         for info, content in entries:
             # A hostile entry may claim more than it brings.
             archive.addfile(info) if info.size != len(content) else archive.addfile(
-                info, io.BytesIO(content))
+                info, io.BytesIO(content)
+            )
     return buffer.getvalue()
 
 
@@ -62,18 +63,28 @@ class Registry:
             packed = gzip.compress(layer, 1) if media_type.endswith("gzip") else layer
             described.append({"mediaType": media_type, **self.blob(packed)})
             diff_ids.append(digest(layer))
-        content = {"os": "linux", "architecture": machine or architecture(),
-                   "config": config or {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+        content = {
+            "os": "linux",
+            "architecture": machine or architecture(),
+            "config": config or {},
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        }
         self.manifest(tag, described, content)
         return f"{self.name}:{tag}"
 
     def manifest(self, tag, layers, config):
         blob = self.blob(json.dumps(config).encode())
-        body = json.dumps({
-            "schemaVersion": 2, "mediaType": MANIFEST, "layers": layers,
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **blob}}).encode()
+        body = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "layers": layers,
+                "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **blob},
+            }
+        ).encode()
         self.call("PUT", f"{self.base}/manifests/{tag}", body, MANIFEST).close()
 
     def call(self, method, url, body=b"", kind="application/octet-stream"):
-        return urllib.request.urlopen(urllib.request.Request(
-            url, method=method, data=body, headers={"Content-Type": kind}))
+        return urllib.request.urlopen(
+            urllib.request.Request(url, method=method, data=body, headers={"Content-Type": kind})
+        )

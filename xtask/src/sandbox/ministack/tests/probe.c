@@ -1,5 +1,8 @@
 /* The program of the tests' image: each command shows one thing that a container can do. */
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +56,39 @@ static int fetch(const char *url) {
     return 0;
 }
 
+static struct sockaddr_in local_port(long port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+/* One line to whoever connects first, then the end. */
+static int answer_on(long port) {
+    struct sockaddr_in address = local_port(port);
+    int yes = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0) return 3;
+    if (listen(listener, 1) != 0) return 4;
+    int peer = accept(listener, NULL, NULL);
+    return write(peer, "hello from the sidecar", 22) == 22 ? 0 : 5;
+}
+
+static int ask(long port) {
+    struct sockaddr_in address = local_port(port);
+    char line[64] = "";
+    for (int tries = 0; tries < 500; tries++) {
+        int connection = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(connection, (struct sockaddr *)&address, sizeof address) == 0) {
+            if (read(connection, line, sizeof line - 1) <= 0) return 3;
+            printf("%s\n", line);
+            return 0;
+        }
+        close(connection);
+        usleep(20 * 1000);
+    }
+    return 4;
+}
+
 int main(int argc, char **argv) {
     const char *command = argc > 1 ? argv[1] : "";
     long number = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
@@ -95,6 +131,35 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (strcmp(command, "fetch") == 0) return fetch(getenv("AWS_ENDPOINT_URL"));
+    if (strcmp(command, "look") == 0) {
+        DIR *folder = opendir(argv[2]);
+        printf("pid %d\n", getpid());
+        for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;)
+            if (entry->d_name[0] != '.') printf("%s\n", entry->d_name);
+        return 0;
+    }
+    if (strcmp(command, "touch") == 0)
+        return open(argv[2], O_CREAT | O_EXCL | O_WRONLY, 0644) < 0 ? errno : 0;
+    if (strcmp(command, "segfault") == 0) *(volatile int *)number = 1;
+    if (strcmp(command, "abort") == 0) abort();
+    if (strcmp(command, "answer") == 0) return answer_on(number);
+    if (strcmp(command, "ask") == 0) return ask(number);
+    if (strcmp(command, "orphan") == 0) {
+        /* A child that leaves its session and its parent. */
+        int ready[2];
+        char pid[16] = "";
+        if (pipe(ready) != 0) return 1;
+        if (fork() == 0) {
+            setsid();
+            if (fork() != 0) _exit(0);
+            snprintf(pid, sizeof pid, "%d", getpid());
+            if (write(ready[1], pid, sizeof pid) < 0) _exit(1);
+            for (;;) pause();
+        }
+        if (read(ready[0], pid, sizeof pid) <= 0) return 2;
+        printf("%s\n", pid);
+        return 0;
+    }
     if (strcmp(command, "allocate") == 0) {
         allocate(number);
         return 0;

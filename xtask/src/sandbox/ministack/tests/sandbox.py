@@ -1,6 +1,7 @@
 """A real sandbox for the tests: the package as its own process, and images in its registry."""
 
 import atexit
+import glob
 import json
 import os
 import shutil
@@ -10,14 +11,21 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 import urllib.request
 
 import botocore.session
+
+from . import images
 
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CLUSTER = "api-test"
 LOG_GROUP = "service/api-test/ecs-tasks"
 STARTED_WITHIN = 20
+
+
+# The same tests hold for both engines.
+ENGINE = os.environ.get("SANDBOX_TEST_ENGINE", "docker")
 
 
 def free_port():
@@ -37,7 +45,8 @@ def docker(*arguments, **options):
 
 
 class Sandbox:
-    def __init__(self, state_dir=None, port=None, environment=None):
+    def __init__(self, state_dir=None, port=None, environment=None, engine="docker"):
+        self.engine = engine
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.own_state_dir = state_dir is None
@@ -49,6 +58,7 @@ class Sandbox:
             "PYTHONPATH": FOLDER,
             "GATEWAY_PORT": str(self.port),
             "SANDBOX_STATE_DIR": self.state_dir,
+            "SANDBOX_ENGINE": engine,
             **(environment or {}),
         }
         try:
@@ -107,6 +117,14 @@ class Sandbox:
     def push(self, repository="api", tag="v1", extra=b"", pushed=True):
         """Make the test program's image and push it; returns its name in the registry."""
         image = f"localhost:{self.port}/{repository}:{tag}"
+        if self.engine == "process":
+            with open(probe(), "rb") as file:
+                layer = images.tar(images.entry("probe", file.read()), images.entry("extra", extra))
+            if pushed:
+                images.Registry(self.port, repository).push(
+                    tag, [(layer, images.LAYER + "+gzip")], {"Entrypoint": ["/probe"]}
+                )
+            return image
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(probe(), os.path.join(folder, "probe"))
             with open(os.path.join(folder, "extra"), "wb") as file:
@@ -118,6 +136,42 @@ class Sandbox:
         if pushed:
             docker("push", image)
         return image
+
+    def containers(self, arn=None):
+        """The IDs of a task's containers, or of all; for processes only those that run."""
+        if self.engine == "docker":
+            label = (
+                f"com.amazonaws.ecs.task-arn={arn}"
+                if arn
+                else f"sandbox.state-dir={self.state_dir}"
+            )
+            return docker("ps", "-aq", "--filter", f"label={label}").split()
+        return [
+            record["id"]
+            for record in self.records()
+            if arn in (None, record["labels"]["com.amazonaws.ecs.task-arn"])
+        ]
+
+    def records(self):
+        """What the process engine writes down of each of its containers."""
+        found = []
+        for path in glob.glob(os.path.join(self.state_dir, "engine/containers/*/record.json")):
+            try:
+                with open(path) as file:
+                    found.append(json.load(file))
+            except FileNotFoundError:
+                # It was removed a moment ago.
+                continue
+        return found
+
+    def kill(self, arn):
+        """SIGKILL to the first process of a task's containers, behind the engine's back."""
+        for container in self.containers(arn):
+            if self.engine == "docker":
+                docker("kill", container)
+        for record in self.records():
+            if record["labels"]["com.amazonaws.ecs.task-arn"] == arn:
+                os.kill(record["processes"][-1]["pid"], signal.SIGKILL)
 
 
 _probe = None
@@ -138,17 +192,25 @@ def probe():
     return _probe
 
 
-_shared = None
+_shared = {}
 
 
-def shared():
-    """The one sandbox, with a cluster in it, that tests use which need none of their own."""
-    global _shared
-    if _shared is None:
-        sandbox = Sandbox()
+def shared(engine="docker"):
+    """An engine's one sandbox, with a cluster in it, for tests which need none of their own."""
+    if engine not in _shared:
+        sandbox = Sandbox(engine=engine)
         atexit.register(sandbox.close)
-        _shared = Ecs(sandbox)
-    return _shared
+        _shared[engine] = Ecs(sandbox)
+    return _shared[engine]
+
+
+class EngineTest(unittest.TestCase):
+    """Tests that hold for both engines: test_process_engine.py repeats them with the other one."""
+
+    engine = "docker"
+
+    def setUp(self):
+        self.ecs = shared(self.engine)
 
 
 class Ecs:

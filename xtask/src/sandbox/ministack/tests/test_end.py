@@ -2,15 +2,11 @@
 
 import copy
 import time
-import unittest
 
-from .sandbox import CLUSTER, docker, shared
+from .sandbox import CLUSTER, EngineTest
 
 
-class Exit(unittest.TestCase):
-    def setUp(self):
-        self.ecs = shared()
-
+class Exit(EngineTest):
     def test_exit_code_and_words(self):
         task = self.ecs.finish(self.ecs.define(), ["exit", "3"])
         self.assertEqual(task["containers"][0]["exitCode"], 3)
@@ -38,7 +34,7 @@ class Exit(unittest.TestCase):
     def test_its_containers_are_removed(self):
         arn = self.ecs.finish(self.ecs.define(), ["exit", "0"])["taskArn"]
         deadline = time.monotonic() + 10
-        while docker("ps", "-aq", "--filter", f"label=com.amazonaws.ecs.task-arn={arn}"):
+        while self.ecs.sandbox.containers(arn):
             self.assertLess(time.monotonic(), deadline, "the container was not removed")
             time.sleep(0.05)
 
@@ -75,10 +71,7 @@ class Exit(unittest.TestCase):
         self.assertEqual(codes, list(range(20)))
 
 
-class StopTask(unittest.TestCase):
-    def setUp(self):
-        self.ecs = shared()
-
+class StopTask(EngineTest):
     def stop(self, arn, **options):
         started = time.monotonic()
         answer = self.ecs.ecs.stop_task(cluster=CLUSTER, task=arn, **options)["task"]

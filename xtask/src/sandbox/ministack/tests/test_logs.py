@@ -1,15 +1,13 @@
 """Every line of a container is in CloudWatch Logs when its task is STOPPED: once, in order."""
 
-import unittest
-
 from sandbox_extension import awslogs
 
-from .sandbox import LOG_GROUP, shared
+from .sandbox import LOG_GROUP, EngineTest
 
 
-class Forwarding(unittest.TestCase):
+class Forwarding(EngineTest):
     def setUp(self):
-        self.ecs = shared()
+        super().setUp()
         self.definition = self.ecs.define()
 
     def lines(self, *command):
@@ -82,7 +80,7 @@ class FakeContainer:
         return {"StatusCode": 0}
 
 
-class ReadingOn(unittest.TestCase):
+class ReadingOn(EngineTest):
     def test_what_was_missed_is_read_once(self):
         # The times of the two streams are out of order around a full second.
         seconds = [1, 1, 2, 3, 2, 3, 3, 4, 3, 5, 9, 9]
@@ -95,9 +93,9 @@ class ReadingOn(unittest.TestCase):
             self.assertEqual(messages, [f"line {number}" for number in range(len(seconds))])
 
 
-class FilterLogEvents(unittest.TestCase):
+class FilterLogEvents(EngineTest):
     def setUp(self):
-        self.ecs = shared()
+        super().setUp()
         self.group = self.id()
         self.ecs.logs.create_log_group(logGroupName=self.group)
         for stream in ("a/1", "a/2", "b/1"):

@@ -1,14 +1,10 @@
 """What runs is what the registry holds, with what the task definition says."""
 
-import unittest
+from . import images
+from .sandbox import CLUSTER, EngineTest
 
-from .sandbox import CLUSTER, docker, shared
 
-
-class Image(unittest.TestCase):
-    def setUp(self):
-        self.ecs = shared()
-
+class Image(EngineTest):
     def test_the_digest_that_ran_is_the_one_in_the_registry(self):
         task = self.ecs.finish(self.ecs.define(), ["exit", "0"])
         details = self.ecs.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "v1"}])[
@@ -58,10 +54,7 @@ class Image(unittest.TestCase):
         self.assertRegex(task["stoppedReason"], "^CannotPullContainerError: .*connection refused")
 
 
-class Container(unittest.TestCase):
-    def setUp(self):
-        self.ecs = shared()
-
+class Container(EngineTest):
     def output(self, container, command, **options):
         task = self.ecs.run(self.ecs.define(container, **options), command)
         self.ecs.wait(task)
@@ -84,8 +77,7 @@ class Container(unittest.TestCase):
             "^CannotStartContainerError: ResourceInitializationError: failed to "
             "create new container runtime task: .*no such file or directory",
         )
-        label = f"label=com.amazonaws.ecs.task-arn={task['taskArn']}"
-        self.assertEqual(docker("ps", "-aq", "--filter", label), "")
+        self.assertEqual(self.ecs.sandbox.containers(task["taskArn"]), [])
 
     def test_environment_and_overrides(self):
         definition = self.ecs.define({"environment": [{"name": "COLOR", "value": "red"}]})
@@ -169,20 +161,19 @@ class Container(unittest.TestCase):
     def test_a_container_that_was_killed_has_no_reason(self):
         task = self.ecs.run(self.ecs.define(), ["wait", "0"])
         self.ecs.wait(task, "RUNNING")
-        container = docker("ps", "-q", "--filter", f"label=com.amazonaws.ecs.task-arn={task}")
-        docker("kill", container)
+        self.ecs.sandbox.kill(task)
         shown = self.ecs.wait(task)["containers"][0]
         self.assertEqual(shown["exitCode"], 137)
         self.assertNotIn("reason", shown)
 
 
 def other_architecture():
-    return "X86_64" if docker("version", "--format", "{{.Server.Arch}}") == "arm64" else "ARM64"
+    return "X86_64" if images.architecture() == "arm64" else "ARM64"
 
 
-class ListTasks(unittest.TestCase):
+class ListTasks(EngineTest):
     def test_group_and_started_by(self):
-        ecs = shared()
+        ecs = self.ecs
         definition = ecs.define(family="listed")
         arn = ecs.run(definition, ["exit", "0"], startedBy="jo")
         self.assertEqual(ecs.wait(arn)["group"], "family:listed")

@@ -75,8 +75,9 @@ class Containers:
         self._lock = threading.Lock()
 
     def create(self, image, **options):
-        container = Container(self.engine, secrets.token_hex(32), self.engine.images.get(image),
-                              options)
+        container = Container(
+            self.engine, secrets.token_hex(32), self.engine.images.get(image), options
+        )
         with self._lock:
             self._known[container.id] = container
         return container
@@ -97,9 +98,12 @@ class Containers:
         wanted = [wanted] if isinstance(wanted, str) else wanted
         with self._lock:
             known = list(self._known.values())
-        return [each for each in known
-                if (all or each.status == "running")
-                and {text.partition("=")[::2] for text in wanted} <= set(each.labels.items())]
+        return [
+            each
+            for each in known
+            if (all or each.status == "running")
+            and {text.partition("=")[::2] for text in wanted} <= set(each.labels.items())
+        ]
 
     def forget(self, container_id):
         """Whether it was known."""

@@ -38,10 +38,19 @@ class Container:
 
     @property
     def attrs(self):
-        return {"Id": self.id, "Name": f"/{self.name}", "Created": self._created,
-                "Config": {"Labels": self.labels}, "NetworkSettings": {"Networks": {}},
-                "State": {**self._state, "Status": self.status, "Pid": self._pid or 0,
-                          "Running": self.status == "running"}}
+        return {
+            "Id": self.id,
+            "Name": f"/{self.name}",
+            "Created": self._created,
+            "Config": {"Labels": self.labels},
+            "NetworkSettings": {"Networks": {}},
+            "State": {
+                **self._state,
+                "Status": self.status,
+                "Pid": self._pid or 0,
+                "Running": self.status == "running",
+            },
+        }
 
     def reload(self):
         """What is asked for is always read anew."""
@@ -49,8 +58,9 @@ class Container:
     def start(self):
         """Returns when the task's program runs; raises EngineError if it cannot."""
         spec = self._spec()
-        self.limit = memory.limit_for(self.id, self.options.get("mem_limit"),
-                                      self.engine.control_groups)
+        self.limit = memory.limit_for(
+            self.id, self.options.get("mem_limit"), self.engine.control_groups
+        )
         if self.limit.folder:
             spec["control_group"] = os.path.join(self.limit.folder, "cgroup.procs")
         out_read, out_write = os.pipe()
@@ -58,15 +68,24 @@ class Container:
         status_read, status_write = os.pipe()
         try:
             launcher = self.engine.spawn(
-                isolation.launcher_command(), stdin=subprocess.PIPE, stdout=out_write,
-                stderr=err_write, pass_fds=[status_write], env={"PATH": DEFAULT_PATH})
+                isolation.launcher_command(),
+                stdin=subprocess.PIPE,
+                stdout=out_write,
+                stderr=err_write,
+                pass_fds=[status_write],
+                env={"PATH": DEFAULT_PATH},
+            )
         finally:
             for each in (out_write, err_write, status_write):
                 os.close(each)
         spec["status_fd"] = status_write
         self._write_record(launcher.pid)
-        collector = threading.Thread(target=self.log.collect, args=([out_read, err_read],),
-                                     daemon=True, name=f"sandbox-log-{self.id[:8]}")
+        collector = threading.Thread(
+            target=self.log.collect,
+            args=([out_read, err_read],),
+            daemon=True,
+            name=f"sandbox-log-{self.id[:8]}",
+        )
         collector.start()
         status = os.fdopen(status_read)
         try:
@@ -81,17 +100,26 @@ class Container:
             status.close()
             collector.join()
             self.limit.finished()
-            said = b"".join(entry for _time, entry in self.log._entries(False)).decode(
-                errors="replace").strip()
-            raise EngineError("failed to create task for container: failed to create shim task: "
-                              + answer.get("error", f"the launcher ended: {said}"))
+            said = (
+                b"".join(entry for _time, entry in self.log._entries(False))
+                .decode(errors="replace")
+                .strip()
+            )
+            raise EngineError(
+                "failed to create task for container: failed to create shim task: "
+                + answer.get("error", f"the launcher ended: {said}")
+            )
         self._pid = answer["pid"]
         self._state["StartedAt"] = now()
         self.status = "running"
         self._write_record(launcher.pid, self._pid)
         self.limit.started(self._pid)
-        threading.Thread(target=self._await_end, args=(launcher, status, collector), daemon=True,
-                         name=f"sandbox-end-{self.id[:8]}").start()
+        threading.Thread(
+            target=self._await_end,
+            args=(launcher, status, collector),
+            daemon=True,
+            name=f"sandbox-end-{self.id[:8]}",
+        ).start()
 
     def _await_end(self, launcher, status, collector):
         with status:
@@ -109,31 +137,53 @@ class Container:
         config, options = self.image.config, self.options
         if options.get("volumes"):
             raise EngineError("the process engine mounts no volumes; use the docker engine")
-        uid, gid, groups, home = find_user(self.image.root, options.get("user")
-                                           or config.get("User") or "0")
+        uid, gid, groups, home = find_user(
+            self.image.root, options.get("user") or config.get("User") or "0"
+        )
         entry_point = options.get("entrypoint")
         command = options.get("command")
         argv = list(config.get("Entrypoint") or []) if entry_point is None else list(entry_point)
         # As with Docker, another entry point leaves the image's own command out.
-        argv += list(command if command is not None
-                     else (config.get("Cmd") or []) if entry_point is None else [])
+        argv += list(
+            command
+            if command is not None
+            else (config.get("Cmd") or [])
+            if entry_point is None
+            else []
+        )
         if not argv:
             raise EngineError("no command specified")
         environment = {"PATH": DEFAULT_PATH, "HOSTNAME": self.id[:12], "HOME": home}
         environment.update(each.partition("=")[::2] for each in config.get("Env") or [])
         environment.update(options.get("environment") or {})
         root = isolation.root_of(self.engine.isolation, self.folder, self.image.root)
-        return {**root, "argv": argv, "environment": environment, "uid": uid, "gid": gid,
-                "groups": groups, "folder": options.get("working_dir")
-                or config.get("WorkingDir") or "/", "read_only": bool(options.get("read_only")),
-                "hostname": self.id[:12], "control_group": None, "probe": False,
-                "parent": os.getpid()}
+        return {
+            **root,
+            "argv": argv,
+            "environment": environment,
+            "uid": uid,
+            "gid": gid,
+            "groups": groups,
+            "folder": options.get("working_dir") or config.get("WorkingDir") or "/",
+            "read_only": bool(options.get("read_only")),
+            "hostname": self.id[:12],
+            "control_group": None,
+            "probe": False,
+            "parent": os.getpid(),
+        }
 
     def _write_record(self, launcher, pid=None):
         """For the sandbox that comes after one that was killed, and for people who look."""
-        record = {"id": self.id, "labels": self.labels, "control_group": self.limit.folder,
-                  "processes": [{"pid": each, "start_time": processes.start_time(each)}
-                                for each in (launcher, pid) if each]}
+        record = {
+            "id": self.id,
+            "labels": self.labels,
+            "control_group": self.limit.folder,
+            "processes": [
+                {"pid": each, "start_time": processes.start_time(each)}
+                for each in (launcher, pid)
+                if each
+            ],
+        }
         path = os.path.join(self.folder, "record.json")
         with open(f"{path}.new", "w") as file:
             json.dump(record, file)
@@ -168,8 +218,16 @@ class Container:
             raise NotFound(f"no such container: {self.id}")
         images.remove_tree(self.folder)
 
-    def logs(self, stream=False, follow=False, timestamps=True, stdout=True, stderr=True,
-             since=None, tail=None):
+    def logs(
+        self,
+        stream=False,
+        follow=False,
+        timestamps=True,
+        stdout=True,
+        stderr=True,
+        since=None,
+        tail=None,
+    ):
         entries = self.log.read(follow=follow, since=since, tail=tail)
         return entries if stream else b"".join(entries)
 
@@ -196,13 +254,17 @@ def find_user(root, user):
         raise EngineError(f"unable to find user {name}: no matching entries in passwd file")
     groups = read_table(root, "group")
     if group:
-        found = next((each for each in groups if len(each) > 2 and group in (each[0], each[2])),
-                     None)
+        found = next(
+            (each for each in groups if len(each) > 2 and group in (each[0], each[2])), None
+        )
         if not found and not group.isdigit():
             raise EngineError(f"unable to find group {group}: no matching entries in group file")
         return uid, int(found[2]) if found else int(group), [], home
-    member_of = [int(each[2]) for each in groups
-                 if entry and len(each) > 3 and entry[0] in each[3].split(",")]
+    member_of = [
+        int(each[2])
+        for each in groups
+        if entry and len(each) > 3 and entry[0] in each[3].split(",")
+    ]
     return uid, gid, member_of, home
 
 

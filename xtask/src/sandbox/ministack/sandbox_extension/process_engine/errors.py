@@ -9,6 +9,9 @@ class EngineError(docker.errors.APIError):
     def __init__(self, explanation):
         super().__init__(explanation, explanation=explanation)
 
+    def __str__(self):
+        return self.explanation
+
 
 class NotFound(docker.errors.NotFound):
     def __init__(self, explanation):

@@ -32,12 +32,16 @@ class Images:
         """Unpack an image unless that was done before; returns what `get` returns."""
         machine = registry.this_machine()
         if platform not in (None, machine):
-            raise EngineError(f"image of {platform} on a machine of {machine}: the process engine "
-                              "does not emulate; use the docker engine for it")
+            raise EngineError(
+                f"image of {platform} on a machine of {machine}: the process engine "
+                "does not emulate; use the docker engine for it"
+            )
         reference, image = registry.describe(repository, machine)
         if image.platform != machine:
-            raise EngineError(f"the image is for {image.platform} and this machine is {machine}: "
-                              "the process engine does not emulate; use the docker engine for it")
+            raise EngineError(
+                f"the image is for {image.platform} and this machine is {machine}: "
+                "the process engine does not emulate; use the docker engine for it"
+            )
         # One at a time: two tasks of the same image would otherwise unpack it twice.
         with self._lock:
             if not os.path.exists(self._meta(image.digest)):
@@ -79,8 +83,10 @@ class Images:
         wanted = image.manifest.get("layers", [])
         diff_ids = (image.config.get("rootfs") or {}).get("diff_ids") or []
         if len(diff_ids) != len(wanted):
-            raise EngineError(f"the image names {len(diff_ids)} layers in its config and "
-                              f"{len(wanted)} in its manifest")
+            raise EngineError(
+                f"the image names {len(diff_ids)} layers in its config and "
+                f"{len(wanted)} in its manifest"
+            )
         files = [registry.fetch_layer(reference, layer, self.blobs) for layer in wanted]
         part = tempfile.mkdtemp(prefix="part-", dir=self.roots)
         os.chmod(part, 0o755)
@@ -95,8 +101,13 @@ class Images:
             raise
         meta = self._meta(image.digest)
         with open(f"{meta}.new", "w") as file:
-            json.dump({"config": image.config.get("config") or {},
-                       "layers": [layer["digest"] for layer in wanted]}, file)
+            json.dump(
+                {
+                    "config": image.config.get("config") or {},
+                    "layers": [layer["digest"] for layer in wanted],
+                },
+                file,
+            )
         os.rename(f"{meta}.new", meta)
 
     def _digests_in_use(self):

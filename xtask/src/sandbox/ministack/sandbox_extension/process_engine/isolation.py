@@ -20,6 +20,7 @@ PROBE_SECONDS = 20
 @dataclass(frozen=True)
 class Isolation:
     """How containers are kept apart; `mode` is one of MODES."""
+
     mode: str
     own_user_namespace: bool
     overlay: bool
@@ -27,15 +28,22 @@ class Isolation:
     def describe(self):
         """One line for people."""
         if self.mode == "namespaces":
-            how = "user, mount and pid namespaces" if self.own_user_namespace else \
-                "mount and pid namespaces, as root"
+            how = (
+                "user, mount and pid namespaces"
+                if self.own_user_namespace
+                else "mount and pid namespaces, as root"
+            )
             layer = "a throw-away layer" if self.overlay else "a copy"
             return f"{how}, each on {layer} of its image; the network is this machine's"
         if self.mode == "chroot":
-            return ("a chroot as root, since this machine allows no namespaces; "
-                    "processes and network are this machine's")
-        return ("none: this machine allows neither namespaces nor a chroot, "
-                "so programs start in place, as you")
+            return (
+                "a chroot as root, since this machine allows no namespaces; "
+                "processes and network are this machine's"
+            )
+        return (
+            "none: this machine allows neither namespaces nor a chroot, "
+            "so programs start in place, as you"
+        )
 
 
 MODES = ("namespaces", "chroot", "in-place")
@@ -47,8 +55,11 @@ def find(folder):
     if wanted and wanted not in MODES:
         sys.exit(f"error: SANDBOX_ISOLATION is {wanted}; known are {', '.join(MODES)}")
     as_root = os.geteuid() == 0
-    candidates = [Isolation("namespaces", own, overlay)
-                  for own in ([False, True] if as_root else [True]) for overlay in (True, False)]
+    candidates = [
+        Isolation("namespaces", own, overlay)
+        for own in ([False, True] if as_root else [True])
+        for overlay in (True, False)
+    ]
     if as_root:
         candidates.append(Isolation("chroot", False, False))
     for candidate in candidates:
@@ -68,14 +79,28 @@ def probe(isolation, folder):
     """Why an empty container does not start this way, or None when it does."""
     scratch = tempfile.mkdtemp(prefix="probe-", dir=folder)
     try:
-        spec = {"argv": [], "environment": {}, "folder": "/", "uid": 65532, "gid": 65532,
-                "groups": [], "read_only": False, "hostname": "probe", "control_group": None,
-                "probe": True, **root_of(isolation, scratch, None)}
+        spec = {
+            "argv": [],
+            "environment": {},
+            "folder": "/",
+            "uid": 65532,
+            "gid": 65532,
+            "groups": [],
+            "read_only": False,
+            "hostname": "probe",
+            "control_group": None,
+            "probe": True,
+            **root_of(isolation, scratch, None),
+        }
         read, write = os.pipe()
         try:
             process = subprocess.Popen(
-                launcher_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, pass_fds=[write])
+                launcher_command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[write],
+            )
         finally:
             os.close(write)
         with os.fdopen(read) as status:
@@ -102,8 +127,12 @@ def launcher_command():
 def root_of(isolation, folder, image_root):
     """A root of its own for a container below `folder`; without an image an empty one."""
     root = os.path.join(folder, "root")
-    common = {"isolation": isolation.mode, "own_user_namespace": isolation.own_user_namespace,
-              "root": root, "overlay": None}
+    common = {
+        "isolation": isolation.mode,
+        "own_user_namespace": isolation.own_user_namespace,
+        "root": root,
+        "overlay": None,
+    }
     if isolation.overlay:
         upper, work = os.path.join(folder, "upper"), os.path.join(folder, "work")
         lower = image_root or os.path.join(folder, "lower")

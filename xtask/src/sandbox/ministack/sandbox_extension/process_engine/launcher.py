@@ -26,10 +26,20 @@ PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS =
 # Docker's, without those that make devices, raw sockets and audit records.
 KEPT_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31}
 LAST_CAPABILITY = 63
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9),
-           "tty": (5, 0)}
-LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
-         "stderr": "/proc/self/fd/2"}
+DEVICES = {
+    "null": (1, 3),
+    "zero": (1, 5),
+    "full": (1, 7),
+    "random": (1, 8),
+    "urandom": (1, 9),
+    "tty": (5, 0),
+}
+LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
 FILES_OF_THE_MACHINE = ("hosts", "resolv.conf")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -136,8 +146,9 @@ def enter_root(spec):
     root = spec["root"]
     overlay = spec["overlay"]
     if overlay:
-        options = ("lowerdir={lower},upperdir={upper},workdir={work}".format(**overlay)
-                   + (",userxattr" if spec["own_user_namespace"] else ""))
+        options = "lowerdir={lower},upperdir={upper},workdir={work}".format(**overlay) + (
+            ",userxattr" if spec["own_user_namespace"] else ""
+        )
         mount("overlay", root, "overlay", 0, options)
     else:
         mount(root, root, None, MS_BIND | MS_REC)
@@ -227,8 +238,10 @@ def execute(spec):
     try:
         os.chdir(below + spec["folder"])
     except OSError as error:
-        raise StartError(f"chdir to cwd ({json.dumps(spec['folder'])}) set in config.json failed: "
-                         f"{os.strerror(error.errno).lower()}") from error
+        raise StartError(
+            f"chdir to cwd ({json.dumps(spec['folder'])}) set in config.json failed: "
+            f"{os.strerror(error.errno).lower()}"
+        ) from error
     name = argv[0]
     if "/" in name:
         candidates = [name]
@@ -281,10 +294,13 @@ def kill_children():
 
 
 def mount(source, target, kind, flags, options=None):
-    encoded = [None if each is None else os.fsencode(each)
-               for each in (source, target, kind, options)]
-    check(libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]),
-          f"mounting {kind or source} on {target}")
+    encoded = [
+        None if each is None else os.fsencode(each) for each in (source, target, kind, options)
+    ]
+    check(
+        libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]),
+        f"mounting {kind or source} on {target}",
+    )
 
 
 def check(result, what):

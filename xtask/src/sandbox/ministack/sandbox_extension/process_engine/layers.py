@@ -35,8 +35,10 @@ class Budget:
         self.entries -= 1
         self.bytes -= size
         if self.bytes < 0:
-            raise EngineError(f"{name}: the image is too large to be unpacked, the limit is "
-                              f"{MAX_ROOT_BYTES // 1024**3} GiB")
+            raise EngineError(
+                f"{name}: the image is too large to be unpacked, the limit is "
+                f"{MAX_ROOT_BYTES // 1024**3} GiB"
+            )
         if self.entries < 0:
             raise EngineError(f"{name}: the image has more than {MAX_ENTRIES} files")
 
@@ -50,14 +52,14 @@ def unpack(path, media_type, diff_id, root, budget):
                 _Unpacker(root, budget).unpack(archive)
             while stream.read(CHUNK):
                 pass
-        except (tarfile.TarError, EOFError, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+        except EngineError:
+            raise
+        except OSError as error:
+            if error.errno is not None:
                 raise EngineError(f"unpacking a layer: {error}") from error
             raise EngineError(f"the layer is damaged or cut off: {error}") from error
         except Exception as error:
-            if isinstance(error, EngineError):
-                raise
-            # The decompressors have errors of their own types.
+            # tarfile and each decompressor have errors of their own.
             raise EngineError(f"the layer is damaged or cut off: {error}") from error
         actual = f"sha256:{stream.hash.hexdigest()}"
         if diff_id and actual != diff_id:
@@ -75,12 +77,15 @@ def _decompressed(blob, media_type):
 def _zstd(blob):
     try:
         from compression import zstd  # Python 3.14
+
         return zstd.ZstdFile(blob)
     except ImportError:
         import zstandard
+
         # Without a limit of its own a frame may ask for gigabytes of memory.
         return zstandard.ZstdDecompressor(max_window_size=128 * 1024**2).stream_reader(
-            blob, read_across_frames=True)
+            blob, read_across_frames=True
+        )
 
 
 class _Hashed:
@@ -120,7 +125,7 @@ class _Unpacker:
             self.hide_all(parts[:-1], parent)
             return
         if name.startswith(WHITEOUT):
-            hidden = name[len(WHITEOUT):]
+            hidden = name[len(WHITEOUT) :]
             if hidden in ("", ".", ".."):
                 raise EngineError(f"{member.name}: a whiteout of nothing")
             remove(parent, hidden)
@@ -195,15 +200,22 @@ class _Unpacker:
         try:
             found = os.lstat(source_parts[-1], dir_fd=source)
             if not stat.S_ISREG(found.st_mode):
-                raise EngineError(f"{member.name}: a hard link to {member.linkname}, "
-                                  "which is no file")
+                raise EngineError(
+                    f"{member.name}: a hard link to {member.linkname}, which is no file"
+                )
             if source_parts != split(member.name):
                 remove(parent, name)
-                os.link(source_parts[-1], name, src_dir_fd=source, dst_dir_fd=parent,
-                        follow_symlinks=False)
+                os.link(
+                    source_parts[-1],
+                    name,
+                    src_dir_fd=source,
+                    dst_dir_fd=parent,
+                    follow_symlinks=False,
+                )
         except FileNotFoundError as error:
-            raise EngineError(f"{member.name}: a hard link to {member.linkname}, "
-                              "which is not in the image") from error
+            raise EngineError(
+                f"{member.name}: a hard link to {member.linkname}, which is not in the image"
+            ) from error
         finally:
             os.close(source)
 

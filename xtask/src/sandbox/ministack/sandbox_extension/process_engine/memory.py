@@ -96,8 +96,9 @@ class Watched:
         self.ended = threading.Event()
 
     def started(self, pid):
-        threading.Thread(target=self._watch, args=(pid,), daemon=True,
-                         name=f"sandbox-memory-{pid}").start()
+        threading.Thread(
+            target=self._watch, args=(pid,), daemon=True, name=f"sandbox-memory-{pid}"
+        ).start()
 
     def _watch(self, pid):
         while not self.ended.wait(WATCH_SECONDS):
@@ -142,5 +143,6 @@ def _members(folder):
 
 
 def _write(folder, name, value):
-    with open(os.path.join(folder, name), "w") as file:
+    # Not made where it is missing: the place of control groups may be an ordinary folder.
+    with open(os.open(os.path.join(folder, name), os.O_WRONLY), "w") as file:
         file.write(str(value))

@@ -28,6 +28,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 @dataclass(frozen=True)
 class Reference:
     """`localhost:PORT/NAME:TAG` or `localhost:PORT/NAME@DIGEST`."""
+
     host: str
     name: str
     version: str
@@ -38,7 +39,8 @@ class Reference:
         if not re.fullmatch(r"(localhost|127\.0\.0\.1):\d+", host) or not rest:
             raise EngineError(
                 f"{text}: the process engine pulls from the sandbox's own registry alone; "
-                "install Docker to run images of other registries")
+                "install Docker to run images of other registries"
+            )
         if "@" in rest:
             name, version = rest.split("@", 1)
         elif ":" in rest:
@@ -54,6 +56,7 @@ class Reference:
 @dataclass
 class Image:
     """An image of one platform, as the registry describes it."""
+
     digest: str
     manifest: dict
     config: dict
@@ -75,8 +78,11 @@ def resolve(text):
     digest, manifest = _manifest(reference, reference.version)
     if "manifests" in manifest:
         found = [each.get("platform") or {} for each in manifest["manifests"]]
-        return digest, [{"os": each.get("os"), "architecture": each.get("architecture")}
-                        for each in found if each.get("os") not in (None, "unknown")]
+        return digest, [
+            {"os": each.get("os"), "architecture": each.get("architecture")}
+            for each in found
+            if each.get("os") not in (None, "unknown")
+        ]
     config = _config(reference, manifest)
     return digest, [{"os": config.get("os"), "architecture": config.get("architecture")}]
 
@@ -97,8 +103,11 @@ def describe(text, wanted):
 
 
 def _manifest(reference, version):
-    body = _get(reference.url("manifests", version), MAX_MANIFEST_BYTES,
-                {"Accept": ", ".join(MANIFEST_TYPES)})
+    body = _get(
+        reference.url("manifests", version),
+        MAX_MANIFEST_BYTES,
+        {"Accept": ", ".join(MANIFEST_TYPES)},
+    )
     digest = "sha256:" + hashlib.sha256(body).hexdigest()
     if version.startswith("sha256:") and version != digest:
         raise EngineError(f"wrong digest: the manifest {version} is {digest}")
@@ -126,8 +135,9 @@ def _parse(body, what):
 
 def _open(url, headers=None):
     try:
-        return _opener.open(urllib.request.Request(url, headers=headers or {}),
-                            timeout=TIMEOUT_SECONDS)
+        return _opener.open(
+            urllib.request.Request(url, headers=headers or {}), timeout=TIMEOUT_SECONDS
+        )
     except urllib.error.HTTPError as error:
         explanation = error.read(4096).decode(errors="replace")
         if error.code == 404:
@@ -135,7 +145,7 @@ def _open(url, headers=None):
         raise EngineError(f"{url} answered {error.code}: {explanation}") from error
     except OSError as error:
         reason = str(getattr(error, "reason", error)).lower()
-        raise EngineError(f"failed to do request: Get \"{url}\": {reason}") from error
+        raise EngineError(f'failed to do request: Get "{url}": {reason}') from error
 
 
 def _get(url, limit, headers=None):
