@@ -1,4 +1,4 @@
-"""Tasks as processes: the tests of the docker engine again, and what is the process engine's own."""
+"""Tasks as processes: the tests of the docker engine again, and those of this engine alone."""
 
 import os
 import shutil

@@ -242,7 +242,7 @@ def now():
 
 
 def find_user(root, user):
-    """(uid, gid, groups, home) of `USER[:GROUP]`, by name from the image's own files or by number."""
+    """(uid, gid, groups, home) of `USER[:GROUP]`, by number or by name from the image's files."""
     name, _, group = user.partition(":")
     entries = read_table(root, "passwd")
     entry = next((each for each in entries if len(each) > 5 and name in (each[0], each[2])), None)
@@ -269,7 +269,7 @@ def find_user(root, user):
 
 
 def read_table(root, name):
-    """The lines of the image's /etc/NAME; a link is not followed, it could lead to this machine's."""
+    """The lines of the image's /etc/NAME; a link is not followed, it could lead out."""
     etc = os.path.join(root, "etc")
     path = os.path.join(etc, name)
     if os.path.islink(etc) or os.path.islink(path) or not os.path.isfile(path):

@@ -146,7 +146,7 @@ class _Unpacker:
         self.written.add(tuple(parts))
 
     def open_folder(self, parts, shown):
-        """A descriptor of a folder below the root; missing ones are made, links are not followed."""
+        """A descriptor of a folder below the root; missing ones are made, no link is followed."""
         current = os.open(self.root, DIRECTORY)
         for part in parts:
             try:

@@ -157,7 +157,7 @@ def _get(url, limit, headers=None):
 
 
 def fetch_layer(reference, layer, folder):
-    """The layer as a file in `folder`, downloaded unless it is there; its digest has been checked."""
+    """The layer as a file in `folder`, downloaded unless it is there, its digest checked."""
     digest, size = layer["digest"], int(layer["size"])
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise EngineError(f"{digest} is no sha256 digest")
