@@ -1,6 +1,6 @@
 //! The whole command line on one page. No logic.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::catalog::new_task::OnS3;
 use crate::names::TaskName;
@@ -21,9 +21,11 @@ Exit codes:
   2      wrong usage
   120    the task exited 0, but it ran another image than the one that was pushed
   121    the task stopped without an exit code: it never started
-  125    the tool failed before the task ran
+  122    detached: the task goes on running
+  124    --timeout was over, and the task was stopped or left running
+  125    the tool failed before the task ran, or lost sight of it
   126    refused: nothing was changed
-  130    interrupted";
+  130    interrupted: nothing was started, or the task was stopped";
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
@@ -208,6 +210,41 @@ pub struct LaunchOptions {
     /// Memory of this run in MiB
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
+    /// Start another task, although the same run (task, image, arguments, author) is on its way
+    ///
+    /// Without it, a run that is still on its way is attached to, from whichever machine it was
+    /// started.
+    #[arg(long)]
+    pub again: bool,
+    /// Wait no longer than this for the end (90s, 10m, 2h); as long as it runs otherwise
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// What becomes of the task when --timeout is over; the exit code is 124
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub on_timeout: OnTimeout,
+    /// What becomes of the task at Ctrl-C or SIGTERM [default: ask on a terminal, stop elsewhere]
+    ///
+    /// A second Ctrl-C leaves at once; the task then goes on, or finishes its stop.
+    #[arg(long, value_name = "WHAT")]
+    pub on_interrupt: Option<OnInterrupt>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnTimeout {
+    /// Stop the task and wait for its end
+    Stop,
+    /// Leave it running
+    Leave,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnInterrupt {
+    /// Stop the task and wait for its end; exits with 130
+    Stop,
+    /// Leave it running and say how to find it; exits with 122
+    Detach,
+    /// Ask, on a terminal: stop, detach or keep waiting
+    Ask,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,8 @@
 
 use std::fmt::{self, Display};
 
+use crate::outcome::exit;
+
 /// Why the tool stopped; each kind has an exit code of its own, after docker's convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -13,6 +15,10 @@ pub enum Kind {
     Refused,
     /// The user interrupted.
     Interrupted,
+    /// The task goes on running without us, as the user chose.
+    Detached,
+    /// `--timeout` is over, and the task goes on running.
+    TimedOut,
     /// The command line asks for something that does not exist or does not fit.
     Usage,
 }
@@ -23,6 +29,8 @@ impl Kind {
             Kind::Failed => 125,
             Kind::Refused => 126,
             Kind::Interrupted => 130,
+            Kind::Detached => exit::DETACHED,
+            Kind::TimedOut => exit::TIMED_OUT,
             Kind::Usage => 2,
         }
     }

@@ -9,6 +9,7 @@ mod interrupt;
 mod names;
 mod outcome;
 mod plan;
+mod record;
 mod sandbox;
 mod session;
 mod settings;

@@ -8,6 +8,12 @@ pub mod exit {
     pub const DIGEST_DIFFERS: u8 = 120;
     /// The task stopped without an exit code: it never started, or the platform took it away.
     pub const NO_EXIT_CODE: u8 = 121;
+    /// The user left a task that goes on running.
+    pub const DETACHED: u8 = 122;
+    /// `--timeout` was over before the task ended, whether it was stopped or left running.
+    pub const TIMED_OUT: u8 = 124;
+    /// The task was stopped because the user interrupted.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// Where the fault lies.

@@ -2,6 +2,8 @@
 
 mod causes;
 
+use std::time::Duration;
+
 use crate::clients::ecs::{Container, Task, TaskDefinition};
 use crate::names::Digest;
 use crate::outcome::{Origin, Verdict, exit};
@@ -21,6 +23,16 @@ pub struct TaskEnd {
     /// Containers of which no log line ever came.
     pub silent_containers: Vec<String>,
     pub cluster: String,
+    /// Why we asked the task to stop; None when we did not.
+    pub cut: Option<Cut>,
+}
+
+/// Why a follow was cut short by stopping the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// `--timeout` was over.
+    TimedOut(Duration),
+    Interrupted,
 }
 
 impl TaskEnd {
@@ -45,10 +57,58 @@ pub fn verdict(end: &TaskEnd) -> Verdict {
     let own = end.own_container();
     let exit_code = own.and_then(|container| container.exit_code);
     let raw = raw_texts(end);
+    if let Some(cut) = end.cut.filter(|_| was_asked_to_stop(end)) {
+        return cut_short(end, cut, exit_code, raw);
+    }
     match exit_code {
         None => without_exit_code(end, raw),
         Some(0) => exited_with_zero(end, raw),
         Some(code) => exited_with(end, code, raw),
+    }
+}
+
+fn was_asked_to_stop(end: &TaskEnd) -> bool {
+    end.task.stop_code.as_deref() == Some("UserInitiated")
+}
+
+/// We stopped it ourselves: what it exited with says how it took that, and is not its result. A task
+/// that ended by itself before our call reached it is not in here.
+fn cut_short(end: &TaskEnd, cut: Cut, exit_code: Option<i32>, raw: Vec<String>) -> Verdict {
+    let task = &end.container;
+    let (happened, own_code) = match cut {
+        Cut::TimedOut(timeout) => (
+            format!(
+                "{task} was stopped: it had not ended within --timeout {}",
+                crate::ui::seconds(timeout)
+            ),
+            exit::TIMED_OUT,
+        ),
+        Cut::Interrupted => (
+            format!("{task} was stopped: the command was interrupted"),
+            exit::INTERRUPTED,
+        ),
+    };
+    let (why, fix) = match exit_code {
+        Some(137) => (
+            "it did not end within stopTimeout of SIGTERM, so that it was killed".to_owned(),
+            Some("handle SIGTERM, or raise stopTimeout".to_owned()),
+        ),
+        Some(code) => (
+            format!(
+                "it took the stop and exited {code}{}",
+                causes::signal_name(code)
+            ),
+            None,
+        ),
+        None => ("it had not started".to_owned(), None),
+    };
+    Verdict {
+        happened,
+        why: Some(why),
+        fix,
+        origin: Some(Origin::Tool),
+        exit_code: own_code,
+        raw,
     }
 }
 
@@ -80,7 +140,7 @@ fn exited_with_zero(end: &TaskEnd, raw: Vec<String>) -> Verdict {
             && end.is_essential(&container.name)
             && container.exit_code.is_some_and(|code| code != 0)
     });
-    let stopped_early = end.task.stop_code.as_deref() == Some("UserInitiated");
+    let stopped_early = was_asked_to_stop(end);
     let why = if let Some(failed) = failed {
         Some(format!(
             "but its essential container {} exited {}",

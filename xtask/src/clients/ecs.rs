@@ -1,6 +1,6 @@
 //! ECS: task definitions, and tasks from RunTask to STOPPED.
 
-use std::time::SystemTime;
+mod task;
 
 use anyhow::Context as _;
 use aws_sdk_ecs::Client;
@@ -10,10 +10,13 @@ use aws_sdk_ecs::types::{
     LaunchType, NetworkConfiguration, Tag, TaskField, TaskOverride,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::aws::explain;
 use super::logs::Stream;
 use crate::failure::Problem;
-use crate::names::Digest;
+use task::task_of;
+pub use task::{Container, Task, id_of};
 
 #[derive(Clone)]
 pub struct Ecs {
@@ -62,7 +65,7 @@ impl ContainerDefinition {
 }
 
 /// What to launch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     pub cluster: String,
     pub task_definition: String,
@@ -79,45 +82,6 @@ pub struct Launch {
     pub tags: Vec<(String, String)>,
     /// The same token gives the same task, however often the call is repeated.
     pub client_token: String,
-}
-
-/// A task as ECS describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Task {
-    pub arn: String,
-    pub task_definition: String,
-    pub last_status: String,
-    pub stop_code: Option<String>,
-    pub stopped_reason: Option<String>,
-    pub started_by: Option<String>,
-    pub memory: Option<String>,
-    pub created_at: Option<SystemTime>,
-    pub started_at: Option<SystemTime>,
-    pub stopped_at: Option<SystemTime>,
-    pub containers: Vec<Container>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Container {
-    pub name: String,
-    pub exit_code: Option<i32>,
-    pub reason: Option<String>,
-    pub image_digest: Option<Digest>,
-}
-
-impl Task {
-    /// The last part of the ARN, which log streams and people use.
-    pub fn id(&self) -> &str {
-        id_of(&self.arn)
-    }
-
-    pub fn is_stopped(&self) -> bool {
-        self.last_status == "STOPPED"
-    }
-}
-
-pub fn id_of(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 impl Ecs {
@@ -270,7 +234,7 @@ impl Ecs {
         family: &str,
         stopped: bool,
     ) -> anyhow::Result<Vec<Task>> {
-        let mut arns = self.list(cluster, family, DesiredStatus::Running).await?;
+        let mut arns = self.running_arns(cluster, family).await?;
         if stopped {
             arns.extend(self.list(cluster, family, DesiredStatus::Stopped).await?);
         }
@@ -280,6 +244,11 @@ impl Ecs {
         let mut tasks = self.tasks(cluster, &arns).await?;
         tasks.sort_by_key(|task| (task.is_stopped(), task.created_at.map(std::cmp::Reverse)));
         Ok(tasks)
+    }
+
+    /// The tasks of a family that are meant to run; one that was just started may not be listed yet.
+    pub async fn running_arns(&self, cluster: &str, family: &str) -> anyhow::Result<Vec<String>> {
+        self.list(cluster, family, DesiredStatus::Running).await
     }
 
     async fn list(
@@ -363,36 +332,5 @@ fn container_definition(
         command: definition.command.unwrap_or_default(),
         memory: definition.memory,
         log,
-    }
-}
-
-fn task_of(task: aws_sdk_ecs::types::Task) -> Task {
-    let time = |time: Option<aws_smithy_types::DateTime>| {
-        time.and_then(|time| SystemTime::try_from(time).ok())
-    };
-    Task {
-        arn: task.task_arn.unwrap_or_default(),
-        task_definition: task.task_definition_arn.unwrap_or_default(),
-        last_status: task.last_status.unwrap_or_default(),
-        stop_code: task.stop_code.map(|code| code.as_str().to_owned()),
-        stopped_reason: task.stopped_reason,
-        started_by: task.started_by,
-        memory: task.memory,
-        created_at: time(task.created_at),
-        started_at: time(task.started_at),
-        stopped_at: time(task.stopped_at),
-        containers: task
-            .containers
-            .unwrap_or_default()
-            .into_iter()
-            .map(|container| Container {
-                name: container.name.unwrap_or_default(),
-                exit_code: container.exit_code,
-                reason: container.reason,
-                image_digest: container
-                    .image_digest
-                    .and_then(|digest| Digest::parse(&digest).ok()),
-            })
-            .collect(),
     }
 }

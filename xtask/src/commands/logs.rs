@@ -9,7 +9,7 @@ use crate::clients::terraform::outputs::Outputs;
 use crate::failure::Problem;
 use crate::names::did_you_mean;
 use crate::session::Session;
-use crate::steps::follow_task::{follow_task, show_once};
+use crate::steps::follow_task::{Wait, follow_task, show_once};
 use crate::steps::launch_task::{RunningTask, find_definition};
 use crate::ui::Step;
 use crate::verdict::verdict;
@@ -53,7 +53,7 @@ pub async fn run(args: &Logs, session: &Session) -> anyhow::Result<u8> {
         show_once(session, &running, since).await?;
         return Ok(0);
     }
-    let end = follow_task(session, &running, None).await?;
+    let end = follow_task(session, &running, Wait::LOOKING_ON, None).await?;
     session.reporter.text(verdict(&end).render());
     Ok(0)
 }
@@ -130,6 +130,7 @@ async fn running_of(ecs: &Ecs, outputs: &Outputs, task: Task) -> anyhow::Result<
         task,
         definition,
         container,
+        record: None,
     })
 }
 

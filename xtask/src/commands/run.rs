@@ -4,7 +4,7 @@ use crate::cli::{LaunchOptions, Run};
 use crate::failure::all_clear;
 use crate::plan::wrong_account;
 use crate::session::Session;
-use crate::steps::follow_task::follow_task;
+use crate::steps::follow_task::{Wait, follow_task};
 use crate::steps::launch_task::{Wishes, launch_task};
 use crate::steps::preflight::as_problem;
 use crate::verdict::verdict;
@@ -23,7 +23,7 @@ pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
         ));
         return Ok(0);
     }
-    let end = follow_task(session, &running, None).await?;
+    let end = follow_task(session, &running, wait(&args.launch), None).await?;
     let verdict = verdict(&end);
     session.reporter.text(verdict.render());
     Ok(verdict.exit_code)
@@ -51,5 +51,14 @@ pub fn wishes(options: &LaunchOptions, session: &Session) -> Wishes {
         cpu: options.cpu.map(|cpu| cpu.to_string()),
         memory: options.memory.map(|memory| memory.to_string()),
         author: session.author(options.author.as_deref()),
+        again: options.again,
+    }
+}
+
+pub fn wait(options: &LaunchOptions) -> Wait {
+    Wait {
+        timeout: options.timeout,
+        on_timeout: options.on_timeout,
+        on_interrupt: options.on_interrupt,
     }
 }

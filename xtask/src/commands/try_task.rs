@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::cli::Try;
-use crate::commands::run::wishes;
+use crate::commands::run::{wait, wishes};
 use crate::plan::{Goal, Request};
 use crate::session::Session;
 use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
@@ -42,7 +42,8 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
         Some(&paused),
     )
     .await?;
-    let end = follow_task(session, &running, Some(&deployed.image.digest)).await?;
+    let wait = wait(&args.launch);
+    let end = follow_task(session, &running, wait, Some(&deployed.image.digest)).await?;
     let verdict = verdict(&end);
     session.reporter.text(verdict.render());
     Ok(verdict.exit_code)

@@ -1,95 +1,152 @@
 //! A running task to its end: its logs while it runs, whole after it has stopped, and what ECS says.
 
-use std::collections::VecDeque;
+mod choice;
+mod streams;
+
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
+use crate::cli::{OnInterrupt, OnTimeout};
 use crate::clients::ecs::{Ecs, Task};
-use crate::clients::logs::{Logs, Stream};
-use crate::failure::Problem;
+use crate::failure::{Kind, Problem};
 use crate::names::Digest;
+use crate::record::MISSING_GRACE;
 use crate::session::Session;
 use crate::steps::launch_task::RunningTask;
 use crate::ui::Step;
-use crate::ui::task_log::LogLine;
-use crate::verdict::TaskEnd;
+use crate::verdict::{Cut, TaskEnd};
+use choice::Choice;
+use streams::Streams;
 
-/// The first pauses between two looks; they grow to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(150);
-const LAST_PAUSE: Duration = Duration::from_secs(3);
-/// How long ECS may not know a task that it has just accepted (DescribeTasks is eventually consistent).
-const MISSING_GRACE: Duration = Duration::from_secs(60);
-/// After the stop, a stream is at its end when nothing new came for this long.
-const DRAIN_GRACE: Duration = Duration::from_millis(1500);
 /// How many of the last lines the verdict may look at.
-const TAIL_LINES: usize = 20;
+const LAST_LINES: usize = 20;
 
-/// One container's stream and how far it was read.
-struct Tail {
-    container: String,
-    stream: Stream,
-    token: Option<String>,
-    seen: bool,
-    show_name: bool,
-    /// Milliseconds since 1970; earlier events are left out.
-    since: Option<i64>,
+/// How long to follow, and what to do when it is cut short.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// Counted from the start of the follow; None waits for as long as the task runs.
+    pub timeout: Option<Duration>,
+    pub on_timeout: OnTimeout,
+    /// None: ask on a terminal, stop the task elsewhere.
+    pub on_interrupt: Option<OnInterrupt>,
+}
+
+impl Wait {
+    /// For somebody who only looks at a task: leaving never stops it.
+    pub const LOOKING_ON: Wait = Wait {
+        timeout: None,
+        on_timeout: OnTimeout::Leave,
+        on_interrupt: Some(OnInterrupt::Detach),
+    };
+}
+
+enum Event {
+    Looked { news: bool, task: Option<Box<Task>> },
+    Interrupted,
+    Answered(Choice),
+    TimedOut(Duration),
 }
 
 /// Follows to the end. The exit code is the verdict's business.
 pub async fn follow_task(
     session: &Session,
     running: &RunningTask,
+    wait: Wait,
     expected: Option<&Digest>,
 ) -> anyhow::Result<TaskEnd> {
+    let id = running.task.id();
     let aws = session.aws().await;
-    let (ecs, logs) = (aws.ecs(), aws.logs());
+    let ecs = aws.ecs();
     let timer = session
         .reporter
-        .started(Step::Task, format!("logs of {}", running.task.id()));
-    let mut tails = tails_of(running);
-    let mut last_lines = VecDeque::new();
-    let mut show = |line: &LogLine<'_>| {
-        session.reporter.task_line(line);
-        if last_lines.len() == TAIL_LINES {
-            last_lines.pop_front();
-        }
-        last_lines.push_back(line.message.to_owned());
-    };
+        .started(Step::Task, format!("logs of {id}"));
+    let mut streams = Streams::of(running, aws.logs(), &session.reporter, None);
     let mut interrupt = session.interrupt.clone();
-    let mut pause = FIRST_PAUSE;
-    let mut status = String::new();
+    interrupt.set_last_words(format!("left; {}", goes_on(session, id)));
     let started = Instant::now();
+    let deadline = wait.timeout.map(|timeout| (started + timeout, timeout));
+    let mut pause = Duration::ZERO;
+    let mut status = String::new();
+    let mut cut: Option<Cut> = None;
+    let mut question: Option<oneshot::Receiver<Choice>> = None;
     let task = loop {
-        let task = describe(&ecs, running, started).await?;
-        let mut news = false;
-        if let Some(task) = task {
-            if task.last_status != status {
-                status.clone_from(&task.last_status);
-                news = true;
-                session.reporter.detail(Step::Task, status.to_lowercase());
+        let listening = cut.is_none() && question.is_none();
+        let event = tokio::select! {
+            looked = look(&ecs, running, &mut streams, started, pause) => {
+                let (task, news) = looked.map_err(|error| lost_sight(session, id, error))?;
+                Event::Looked { news, task: task.map(Box::new) }
             }
-            if task.is_stopped() {
-                break task;
-            }
-        }
-        for tail in &mut tails {
-            news |= read_new(&logs, tail, &mut show).await?;
-        }
-        pause = if news {
-            FIRST_PAUSE
-        } else {
-            (pause * 3 / 2).min(LAST_PAUSE)
+            () = interrupt.requested(), if listening => Event::Interrupted,
+            choice = choice::answer(&mut question), if question.is_some() => Event::Answered(choice),
+            timeout = until(deadline), if cut.is_none() => Event::TimedOut(timeout),
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = interrupt.requested() => return Err(detached(session, running)),
+        let choice = match event {
+            Event::Looked { mut news, task } => {
+                if let Some(task) = task {
+                    if task.last_status != status {
+                        status.clone_from(&task.last_status);
+                        news = true;
+                        session.reporter.detail(Step::Task, status.to_lowercase());
+                    }
+                    if task.is_stopped() {
+                        break *task;
+                    }
+                }
+                pause = next_pause(pause, news, started.elapsed());
+                continue;
+            }
+            Event::Interrupted => match choice::of(wait.on_interrupt, interrupt.is_terminate()) {
+                Some(choice) => choice,
+                None => {
+                    question = Some(choice::ask(id));
+                    continue;
+                }
+            },
+            Event::Answered(choice) => choice,
+            Event::TimedOut(timeout) => match wait.on_timeout {
+                OnTimeout::Leave => return Err(left_by_timeout(session, id, timeout)),
+                OnTimeout::Stop => {
+                    cut = Some(Cut::TimedOut(timeout));
+                    let reason = format!("cargo xtask: --timeout {}", crate::ui::seconds(timeout));
+                    stop(session, &ecs, running, &reason).await?;
+                    continue;
+                }
+            },
+        };
+        question = None;
+        match choice {
+            Choice::Stop => {
+                cut = Some(Cut::Interrupted);
+                let by = running
+                    .record
+                    .as_ref()
+                    .map(|record| &record.launch.started_by);
+                let by = by.cloned().unwrap_or_else(|| session.author(None));
+                let reason = format!("cargo xtask: interrupted by {by}");
+                stop(session, &ecs, running, &reason).await?;
+            }
+            Choice::Detach => return Err(detached(session, id)),
+            Choice::KeepWaiting => interrupt.carry_on(),
         }
     };
-    drain(session, &logs, &mut tails, &task, &mut show).await?;
-    let silent = tails
-        .iter()
-        .filter(|tail| !tail.seen)
-        .map(|tail| tail.container.clone())
-        .collect();
+    // Once cut, there is no first interrupt left to look for; a second one leaves at once.
+    let patience = cut.is_none().then_some(&interrupt);
+    let whole = streams
+        .drain(&task, patience)
+        .await
+        .map_err(|error| lost_sight(session, id, error))?;
+    if !whole {
+        session
+            .reporter
+            .warning(Step::Task, "interrupted: the last lines may be missing");
+    }
+    interrupt.set_last_words("");
+    if let Some(record) = &running.record {
+        let mut record = record.clone();
+        record.ended = true;
+        record.save(&session.settings.work_dir())?;
+    }
     let lifetime = task
         .started_at
         .zip(task.stopped_at)
@@ -103,9 +160,10 @@ pub async fn follow_task(
         definition: running.definition.clone(),
         container: running.container.clone(),
         expected_digest: expected.cloned(),
-        last_lines: last_lines.into(),
-        silent_containers: silent,
+        silent_containers: streams.silent_containers(),
+        last_lines: streams.into_last_lines(),
         cluster: running.cluster.clone(),
+        cut,
     })
 }
 
@@ -116,47 +174,32 @@ pub async fn show_once(
     since: Option<i64>,
 ) -> anyhow::Result<()> {
     let logs = session.aws().await.logs();
-    for mut tail in tails_of(running) {
-        tail.since = since;
-        read_new(&logs, &mut tail, &mut |line| {
-            session.reporter.task_line(line)
-        })
+    let mut streams = Streams::of(running, logs, &session.reporter, since);
+    session
+        .interrupt
+        .or("reading the log", streams.show_new())
         .await?;
-        if !tail.seen {
-            session.reporter.warning(
-                Step::Task,
-                format!("no line of {} has arrived", tail.container),
-            );
-        }
+    for container in streams.silent_containers() {
+        session
+            .reporter
+            .warning(Step::Task, format!("no line of {container} has arrived"));
     }
     Ok(())
 }
 
-fn tails_of(running: &RunningTask) -> Vec<Tail> {
-    let several = running.definition.containers.len() > 1;
-    let containers = running.definition.containers.iter();
-    containers
-        .filter_map(|container| {
-            Some(Tail {
-                container: container.name.clone(),
-                stream: container.stream(running.task.id())?,
-                token: None,
-                seen: false,
-                show_name: several,
-                since: None,
-            })
-        })
-        .collect()
-}
-
-/// None while ECS does not know the task yet.
-async fn describe(
+/// One look at ECS and at the logs, side by side, after a pause. The task is None while ECS does not
+/// know it yet. May be given up at any await.
+async fn look(
     ecs: &Ecs,
     running: &RunningTask,
+    streams: &mut Streams<'_>,
     started: Instant,
-) -> anyhow::Result<Option<Task>> {
+    pause: Duration,
+) -> anyhow::Result<(Option<Task>, bool)> {
+    tokio::time::sleep(pause).await;
     let ids = [running.task.arn.clone()];
-    let task = ecs.tasks(&running.cluster, &ids).await?.into_iter().next();
+    let (tasks, news) = tokio::try_join!(ecs.tasks(&running.cluster, &ids), streams.show_new())?;
+    let task = tasks.into_iter().next();
     if task.is_none() && started.elapsed() > MISSING_GRACE {
         return Err(Problem::failed(
             format!(
@@ -170,87 +213,115 @@ async fn describe(
         )
         .into());
     }
-    Ok(task)
+    Ok((task, news))
 }
 
-/// Shows every page that is there now. Returns whether there was anything new.
-async fn read_new(
-    logs: &Logs,
-    tail: &mut Tail,
-    show: &mut impl FnMut(&LogLine<'_>),
-) -> anyhow::Result<bool> {
-    let mut news = false;
-    loop {
-        let page = logs
-            .page(&tail.stream, tail.token.as_deref(), tail.since)
-            .await?;
-        if page.missing {
-            return Ok(news);
+/// Fast at first and after news, then slower the longer the task runs: its end is seen within about
+/// a tenth of its own time, and a task of hours costs a call every three seconds.
+fn next_pause(pause: Duration, news: bool, elapsed: Duration) -> Duration {
+    const FIRST: Duration = Duration::from_millis(150);
+    const LAST: Duration = Duration::from_secs(3);
+    if news || pause.is_zero() {
+        return FIRST;
+    }
+    (pause * 3 / 2).min((elapsed / 10).clamp(FIRST, LAST))
+}
+
+async fn until(deadline: Option<(Instant, Duration)>) -> Duration {
+    match deadline {
+        Some((instant, timeout)) => {
+            tokio::time::sleep_until(instant.into()).await;
+            timeout
         }
-        tail.seen = true;
-        let container = tail.show_name.then_some(tail.container.as_str());
-        for event in &page.events {
-            news = true;
-            show(&LogLine {
-                container,
-                message: &event.message,
-            });
-        }
-        // Only the token tells the end: an empty page in the middle is normal.
-        let at_end = page.token.is_none() || page.token == tail.token;
-        tail.token = page.token.or(tail.token.take());
-        if at_end {
-            return Ok(news);
-        }
+        None => std::future::pending().await,
     }
 }
 
-/// After the stop: until every stream has been quiet for a while. A stream that never appeared is
-/// waited for only when its container can have written something.
-async fn drain(
+async fn stop(
     session: &Session,
-    logs: &Logs,
-    tails: &mut [Tail],
-    task: &Task,
-    show: &mut impl FnMut(&LogLine<'_>),
+    ecs: &Ecs,
+    running: &RunningTask,
+    reason: &str,
 ) -> anyhow::Result<()> {
-    let mut interrupt = session.interrupt.clone();
-    for tail in tails {
-        let container = task
-            .containers
-            .iter()
-            .find(|container| container.name == tail.container);
-        let started = container.is_some_and(|container| container.exit_code.is_some());
-        let mut quiet_since = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            if read_new(logs, tail, show).await? {
-                quiet_since = Instant::now();
-                pause = FIRST_PAUSE;
-            }
-            if !started || quiet_since.elapsed() >= DRAIN_GRACE {
-                break;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = interrupt.requested() => {
-                    session.reporter.warning(Step::Task, "interrupted: the last lines may be missing");
-                    return Ok(());
-                }
-            }
-            pause = (pause * 3 / 2).min(DRAIN_GRACE);
-        }
-    }
+    let id = running.task.id();
+    session
+        .interrupt
+        .set_last_words(format!("left; the task {id} was asked to stop"));
+    session.reporter.detail(
+        Step::Task,
+        format!("asking {id} to stop, and waiting for its end; Ctrl-C leaves at once"),
+    );
+    ecs.stop(&running.cluster, id, reason).await?;
     Ok(())
 }
 
-fn detached(session: &Session, running: &RunningTask) -> anyhow::Error {
-    let id = running.task.id();
+fn goes_on(session: &Session, id: &str) -> String {
+    format!(
+        "the task {id} goes on running\n\nhint: {}",
+        ways(session, id).replace('\n', "\n      ")
+    )
+}
+
+/// How to come back to a task that was left.
+fn ways(session: &Session, id: &str) -> String {
     let flags = session.flags();
+    format!(
+        "follow it: cargo xtask logs {id} --follow{flags}\nstop it:   cargo xtask stop {id}{flags}"
+    )
+}
+
+fn detached(session: &Session, id: &str) -> anyhow::Error {
     Problem {
-        kind: crate::failure::Kind::Interrupted,
-        message: format!("interrupted; the task {id} goes on running"),
-        hint: Some(format!("follow it: cargo xtask logs {id} --follow{flags}\nstop it:   cargo xtask stop {id}{flags}")),
+        kind: Kind::Detached,
+        message: format!("detached; the task {id} goes on running"),
+        hint: Some(ways(session, id)),
     }
     .into()
+}
+
+fn left_by_timeout(session: &Session, id: &str, timeout: Duration) -> anyhow::Error {
+    Problem {
+        kind: Kind::TimedOut,
+        message: format!(
+            "the task {id} has not ended within {}, and goes on running",
+            crate::ui::seconds(timeout)
+        ),
+        hint: Some(ways(session, id)),
+    }
+    .into()
+}
+
+/// The task is not lost because we cannot see it: how to mend it, and how to come back.
+fn lost_sight(session: &Session, id: &str, error: anyhow::Error) -> anyhow::Error {
+    let own = error.downcast_ref::<Problem>();
+    let own = own.and_then(|problem| problem.hint.clone());
+    let hint = [own, Some(ways(session, id))];
+    Problem::failed(
+        format!("lost sight of the task {id}, which may go on running: {error:#}"),
+        hint.into_iter().flatten().collect::<Vec<_>>().join("\n"),
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_are_fast_at_first_and_after_news_and_adapt_to_the_tasks_own_time() {
+        let ms = Duration::from_millis;
+        for (pause, news, elapsed, expected) in [
+            (0, false, 0, 150),
+            (150, false, 1_000, 150),
+            (150, false, 10_000, 225),
+            (2_500, false, 3_600_000, 3_000),
+            (3_000, true, 3_600_000, 150),
+        ] {
+            assert_eq!(
+                next_pause(ms(pause), news, ms(elapsed)),
+                ms(expected),
+                "{pause} {news} {elapsed}"
+            );
+        }
+    }
 }

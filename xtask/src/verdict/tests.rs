@@ -53,6 +53,7 @@ fn end(
         last_lines: Vec::new(),
         silent_containers: Vec::new(),
         cluster: "api-test".into(),
+        cut: None,
     }
 }
 
@@ -403,4 +404,59 @@ fn an_exec_format_error_in_the_log_is_a_wrong_platform() {
     let mut end = end("EssentialContainerExited", EXITED, Some(1), None);
     end.last_lines = vec!["exec /api: exec format error".into()];
     assert!(verdict(&end).why.unwrap().contains("another platform"));
+}
+
+#[test]
+fn what_we_stopped_ourselves_has_a_code_of_its_own() {
+    let timeout = Cut::TimedOut(Duration::from_secs(3));
+    for (cut, stop_code, code, happened, why, expected) in [
+        (
+            timeout,
+            "UserInitiated",
+            Some(0),
+            "job was stopped: it had not ended within --timeout 3.0 s",
+            Some("it took the stop and exited 0"),
+            124,
+        ),
+        (
+            timeout,
+            "UserInitiated",
+            Some(137),
+            "job was stopped: it had not ended within --timeout 3.0 s",
+            Some("it did not end within stopTimeout of SIGTERM, so that it was killed"),
+            124,
+        ),
+        (
+            Cut::Interrupted,
+            "UserInitiated",
+            Some(143),
+            "job was stopped: the command was interrupted",
+            Some("it took the stop and exited 143 (SIGTERM)"),
+            130,
+        ),
+        (
+            Cut::Interrupted,
+            "UserInitiated",
+            None,
+            "job was stopped: the command was interrupted",
+            Some("it had not started"),
+            130,
+        ),
+        // It ended by itself before StopTask reached it: the code is its own.
+        (
+            timeout,
+            "EssentialContainerExited",
+            Some(3),
+            "job exited 3",
+            None,
+            3,
+        ),
+    ] {
+        let mut end = end(stop_code, "why", code, None);
+        end.cut = Some(cut);
+        let verdict = verdict(&end);
+        assert_eq!(verdict.happened, happened);
+        assert_eq!(verdict.why.as_deref(), why);
+        assert_eq!(verdict.exit_code, expected, "{happened}");
+    }
 }

@@ -7,6 +7,7 @@
 //! - `bad_input`: everything a user can get wrong, and the error that says so
 //! - `tasks`: what is written about tasks, and what does not fit
 //! - `new_task`: all files of a new task, or none
+//! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -20,6 +21,7 @@ mod auto_deploy;
 mod bad_input;
 mod deploys;
 mod harness;
+mod interrupts;
 mod ministack;
 mod new_task;
 mod tasks;

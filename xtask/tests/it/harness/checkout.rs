@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::ended::Ended;
+use super::running::Running;
 
 /// A repository with one commit that holds the working tree under test.
 pub struct Checkout {
@@ -177,6 +178,11 @@ impl Invocation {
     pub fn run(mut self) -> Ended {
         let output = self.command.stdin(Stdio::null()).output().unwrap();
         Ended::of(output)
+    }
+
+    /// Starts it, for a test that interferes while it runs.
+    pub fn spawn(self) -> Running {
+        Running::start(self.command)
     }
 }
 

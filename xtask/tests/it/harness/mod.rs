@@ -3,12 +3,14 @@
 mod checkout;
 mod ended;
 mod http;
+mod running;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use checkout::{Checkout, FakeBin, Invocation, repository, which};
 pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
+pub use running::Running;
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
 /// tests that only launch and look may use it together.

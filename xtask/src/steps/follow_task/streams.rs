@@ -1,0 +1,180 @@
+//! The log streams of one task: each line once, in order, from the first to the truly last.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::LAST_LINES;
+use crate::clients::ecs::Task;
+use crate::clients::logs::{Cursor, Logs, Stream};
+use crate::interrupt::Interrupt;
+use crate::steps::launch_task::RunningTask;
+use crate::ui::Reporter;
+use crate::ui::task_log::LogLine;
+
+/// A stopped container's stream is at its end when nothing new came for this long. CloudWatch Logs
+/// may take a moment to show what the log driver has sent.
+const DRAIN_GRACE: Duration = Duration::from_millis(1500);
+const DRAIN_PAUSE: Duration = Duration::from_millis(150);
+
+/// One container's stream and how far it was read.
+struct Tail {
+    container: String,
+    stream: Stream,
+    cursor: Cursor,
+    show_name: bool,
+    /// Some once a line came.
+    last_line: Option<String>,
+}
+
+pub struct Streams<'a> {
+    logs: Logs,
+    reporter: &'a Reporter,
+    tails: Vec<Tail>,
+    /// Of all containers, in the order in which they were shown.
+    last_lines: VecDeque<String>,
+}
+
+impl<'a> Streams<'a> {
+    /// `since` is in milliseconds since 1970; earlier events are left out.
+    pub fn of(
+        running: &RunningTask,
+        logs: Logs,
+        reporter: &'a Reporter,
+        since: Option<i64>,
+    ) -> Self {
+        let several = running.definition.containers.len() > 1;
+        let containers = running.definition.containers.iter();
+        let tails = containers.filter_map(|container| {
+            Some(Tail {
+                container: container.name.clone(),
+                stream: container.stream(running.task.id())?,
+                cursor: Cursor::starting_at(since),
+                show_name: several,
+                last_line: None,
+            })
+        });
+        Streams {
+            logs,
+            reporter,
+            tails: tails.collect(),
+            last_lines: VecDeque::new(),
+        }
+    }
+
+    /// Shows what every stream has now, and does not wait for more. Returns whether there was
+    /// anything. May be given up at any await: what was shown is never shown again.
+    pub async fn show_new(&mut self) -> anyhow::Result<bool> {
+        let mut news = false;
+        for tail in &mut self.tails {
+            news |= show_new(&self.logs, self.reporter, &mut self.last_lines, tail).await?;
+        }
+        Ok(news)
+    }
+
+    /// After the stop: until every stream is at its end. That is known at once when its last line is
+    /// the standard logger's last word; otherwise a stream must have been quiet for a while. One that
+    /// never appeared is waited for only when its container can have written something.
+    /// Returns false when the user had no patience for it.
+    pub async fn drain(
+        &mut self,
+        task: &Task,
+        interrupt: Option<&Interrupt>,
+    ) -> anyhow::Result<bool> {
+        let mut quiet_since = Instant::now();
+        loop {
+            if self.show_new().await? {
+                quiet_since = Instant::now();
+            }
+            let all_ended = self.tails.iter().all(|tail| {
+                let container = task.containers.iter().find(|c| c.name == tail.container);
+                let started = container.is_some_and(|c| c.exit_code.is_some());
+                !started || tail.last_line.as_deref().is_some_and(is_last_word)
+            });
+            if all_ended || quiet_since.elapsed() >= DRAIN_GRACE {
+                return Ok(true);
+            }
+            let pause = tokio::time::sleep(DRAIN_PAUSE);
+            match interrupt.cloned() {
+                None => pause.await,
+                Some(mut interrupt) => tokio::select! {
+                    () = pause => {}
+                    () = interrupt.requested() => return Ok(false),
+                },
+            }
+        }
+    }
+
+    /// Containers of which no line came.
+    pub fn silent_containers(&self) -> Vec<String> {
+        let silent = self.tails.iter().filter(|tail| tail.last_line.is_none());
+        silent.map(|tail| tail.container.clone()).collect()
+    }
+
+    pub fn into_last_lines(self) -> Vec<String> {
+        self.last_lines.into()
+    }
+}
+
+async fn show_new(
+    logs: &Logs,
+    reporter: &Reporter,
+    last_lines: &mut VecDeque<String>,
+    tail: &mut Tail,
+) -> anyhow::Result<bool> {
+    let mut news = false;
+    loop {
+        let page = logs.next(&tail.stream, &mut tail.cursor).await?;
+        for event in &page.events {
+            reporter.task_line(&LogLine {
+                container: tail.show_name.then_some(tail.container.as_str()),
+                message: &event.message,
+            });
+        }
+        let skipped = page.events.len().saturating_sub(LAST_LINES);
+        for event in page.events.into_iter().skip(skipped) {
+            if last_lines.len() == LAST_LINES {
+                last_lines.pop_front();
+            }
+            last_lines.push_back(event.message.clone());
+            tail.last_line = Some(event.message);
+            news = true;
+        }
+        if page.at_end {
+            return Ok(news);
+        }
+    }
+}
+
+/// The line with which the standard logger's wrapper ends every run, after which nothing is written.
+fn is_last_word(line: &str) -> bool {
+    // Most lines are not it, and need no parsing.
+    line.contains("\"task finished\"")
+        && serde_json::from_str::<Value>(line).is_ok_and(|line| {
+            line["message"] == "task finished"
+                && line["outcome"].is_string()
+                && line["duration_ms"].is_number()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_last_word;
+
+    #[test]
+    fn only_the_wrappers_own_end_is_the_last_word() {
+        assert!(is_last_word(
+            r#"{"time":"2026-01-02T03:04:05.678Z","level":"ERROR","message":"task finished","task":"x","git_sha":"a","outcome":"error","duration_ms":3,"error":"a: b"}"#
+        ));
+        for line in [
+            "task finished",
+            r#"{"message":"task finished"}"#,
+            r#"{"message":"sub \"task finished\"","outcome":"success","duration_ms":3}"#,
+            r#"{"message":"task started","of":"task finished","outcome":"success","duration_ms":3}"#,
+            r#""task finished" {"#,
+        ] {
+            assert!(!is_last_word(line), "{line}");
+        }
+    }
+}
