@@ -114,6 +114,12 @@ impl Digest {
         }
     }
 
+    /// The digest of a SHA-256 sum.
+    pub fn of(sum: &[u8; 32]) -> Self {
+        let digits: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        Digest(format!("sha256:{digits}"))
+    }
+
     /// `sha256:` and twelve digits, for people.
     pub fn short(&self) -> &str {
         &self.0[..19]
@@ -178,6 +184,14 @@ impl Platform {
         match self {
             Platform::LinuxAmd64 => "linux/amd64",
             Platform::LinuxArm64 => "linux/arm64",
+        }
+    }
+
+    /// As an image's config says it.
+    pub fn oci_arch(self) -> &'static str {
+        match self {
+            Platform::LinuxAmd64 => "amd64",
+            Platform::LinuxArm64 => "arm64",
         }
     }
 

@@ -38,6 +38,7 @@ pub struct Facts {
     pub published: Result<Option<Digest>, Problem>,
     pub cluster: Result<bool, Problem>,
     pub auto_deploy: Option<AutoDeploy>,
+    /// Ok when the builder needs no Docker.
     pub docker: Result<String, Problem>,
     pub terraform: Result<String, Problem>,
     /// The names in tasks.tf; None when only Terraform can tell.

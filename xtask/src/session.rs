@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tokio::sync::OnceCell;
+
 use crate::cli::Global;
 use crate::clients::aws::Aws;
 use crate::clients::git::{Git, github_repository};
@@ -21,6 +23,8 @@ pub struct Session {
     pub sandbox: Option<Address>,
     pub reporter: Reporter,
     pub interrupt: Interrupt,
+    /// Made at the first use, then shared: a command that never asks AWS loads no certificates.
+    aws: OnceCell<Aws>,
 }
 
 impl Session {
@@ -60,11 +64,15 @@ impl Session {
             sandbox: None,
             reporter: Reporter::new(options),
             interrupt: Interrupt::install()?,
+            aws: OnceCell::new(),
         })
     }
 
-    pub async fn aws(&self) -> Aws {
-        Aws::connect(&self.settings.environment, self.sandbox.as_ref()).await
+    /// The AWS clients of the whole command, with one pool of connections.
+    pub async fn aws(&self) -> &Aws {
+        self.aws
+            .get_or_init(|| Aws::connect(&self.settings.environment, self.sandbox.as_ref()))
+            .await
     }
 
     pub fn git(&self) -> anyhow::Result<Git> {

@@ -27,6 +27,9 @@ pub struct Settings {
     /// The Dockerfile, relative to the root.
     pub dockerfile: PathBuf,
     pub ecr_repository: String,
+    pub builder: Builder,
+    /// Another repository of the same registry whose layers a push may link instead of uploading.
+    pub mount_from: Option<String>,
     pub platform: Platform,
     /// The Terraform file with `locals.tasks`, relative to the root.
     pub tasks_file: PathBuf,
@@ -47,6 +50,15 @@ pub struct Settings {
     /// All environments' names, in alphabetical order.
     pub environments: Vec<String>,
     pub environment: Environment,
+}
+
+/// What makes an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builder {
+    /// This tool: layers around a static binary, pushed without Docker.
+    Daemonless,
+    /// `docker build` of the Dockerfile, and `docker push`.
+    Docker,
 }
 
 /// One environment's settings.
@@ -155,6 +167,10 @@ pub fn resolve(
         .unwrap_or_else(|| app.clone());
     let dockerfile = reader.optional_text("dockerfile", None);
     let ecr_repository = reader.text("ecr_repository", None);
+    let builder = reader
+        .optional_parsed("builder", parse_builder)
+        .unwrap_or(Builder::Daemonless);
+    let mount_from = reader.optional_text("mount_from", None);
     let platform = reader
         .parsed("platform", Platform::parse)
         .unwrap_or(Platform::LinuxAmd64);
@@ -211,6 +227,8 @@ pub fn resolve(
         app,
         package,
         ecr_repository,
+        builder,
+        mount_from,
         platform,
         github_repository,
         main_branch,
@@ -267,6 +285,14 @@ fn parse_account(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("`{text}` is not an AWS account ID: twelve digits"))
+    }
+}
+
+fn parse_builder(text: &str) -> Result<Builder, String> {
+    match text {
+        "daemonless" => Ok(Builder::Daemonless),
+        "docker" => Ok(Builder::Docker),
+        _ => Err(format!("`{text}` is not a builder: daemonless or docker")),
     }
 }
 

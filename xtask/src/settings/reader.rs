@@ -80,7 +80,26 @@ impl<'a> Reader<'a> {
         if self.problems.len() > problems_before {
             return None;
         }
-        match parse(&text) {
+        self.fitting(key, &text, parse)
+    }
+
+    /// A text that may be missing, but must fit a rule when it is there.
+    pub fn optional_parsed<T>(
+        &mut self,
+        key: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let text = self.optional_text(key, None)?;
+        self.fitting(key, &text, parse)
+    }
+
+    fn fitting<T>(
+        &mut self,
+        key: &'static str,
+        text: &str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(text) {
             Ok(value) => Some(value),
             Err(message) => {
                 let place = format!("`{key}` of [{}] in {}", self.path, self.file.display());

@@ -1,33 +1,32 @@
-//! Sources → a static binary → an image in the local Docker, under the tag of the working tree.
+//! Sources → a static binary → an image: layers assembled in process, or what the Dockerfile makes.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use base64::Engine as _;
 use serde_json::Value;
 
 use crate::clients::docker;
+use crate::clients::image::{self, Image};
 use crate::clients::process::{Program, Source};
 use crate::failure::Problem;
-use crate::names::{ImageTag, Platform};
+use crate::names::Platform;
 use crate::plan::Plan;
 use crate::session::Session;
+use crate::settings::Builder;
 use crate::steps::preflight::tree_of;
 use crate::ui::Step;
 
 /// The profile of the binary in the image; Cargo.toml says what it trades.
 const PROFILE: &str = "image";
-/// The user of the process in the image: no root, and none of the host's users.
-const PASSWD: &str =
-    "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n";
 
-/// An image in the local Docker that holds what the working tree held.
+/// An image that holds what the working tree held, wherever its builder left it.
 #[derive(Debug)]
-pub struct BuiltImage {
-    pub reference: String,
-    pub tag: ImageTag,
+pub enum BuiltImage {
+    /// In the local Docker, under this reference.
+    InDocker(String),
+    /// In memory.
+    Assembled(Box<Image>),
 }
 
 pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<BuiltImage> {
@@ -46,13 +45,41 @@ pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<Built
         )
         .into());
     }
-    let context = settings.work_dir().join("image");
-    stage(&context, &binary)?;
-    let reference = plan.repository.reference(&plan.tag);
-    let dockerfile = settings.root.join(&settings.dockerfile);
+    let built = match settings.builder {
+        Builder::Daemonless => assemble(session, &binary).await?,
+        Builder::Docker => docker_build(session, plan, &binary).await?,
+    };
     let size = std::fs::metadata(&binary)
         .map(|file| file.len())
         .unwrap_or_default();
+    session.reporter.finished(
+        &timer,
+        format!(
+            "{} with a binary of {:.1} MB",
+            plan.tag.short(),
+            size as f64 / 1e6
+        ),
+    );
+    Ok(built)
+}
+
+/// Without Docker: a static binary needs no base image and no build steps.
+async fn assemble(session: &Session, binary: &Path) -> anyhow::Result<BuiltImage> {
+    let settings = &session.settings;
+    let bytes = std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
+    let (name, platform) = (settings.package.clone(), settings.platform);
+    let image = tokio::task::spawn_blocking(move || image::assemble(&name, &bytes, platform))
+        .await
+        .context("assembling the image")??;
+    Ok(BuiltImage::Assembled(Box::new(image)))
+}
+
+async fn docker_build(session: &Session, plan: &Plan, binary: &Path) -> anyhow::Result<BuiltImage> {
+    let settings = &session.settings;
+    let context = settings.work_dir().join("image");
+    stage(&context, binary)?;
+    let reference = plan.repository.reference(&plan.tag);
+    let dockerfile = settings.root.join(&settings.dockerfile);
     docker::build(
         &context,
         &dockerfile,
@@ -63,18 +90,7 @@ pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<Built
     )
     .await
     .with_context(|| format!("building the image from {}", dockerfile.display()))?;
-    session.reporter.finished(
-        &timer,
-        format!(
-            "{} with a binary of {:.1} MB",
-            plan.tag.short(),
-            size as f64 / 1e6
-        ),
-    );
-    Ok(BuiltImage {
-        reference,
-        tag: plan.tag.clone(),
-    })
+    Ok(BuiltImage::InDocker(reference))
 }
 
 /// Compiles the static binary and returns where cargo put it.
@@ -212,33 +228,11 @@ fn stage(context: &Path, binary: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(rootfs.join("tmp")).with_context(doing)?;
     std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777))
         .with_context(doing)?;
-    std::fs::write(rootfs.join("etc/passwd"), PASSWD).with_context(doing)?;
-    let mut bundle = std::fs::File::create(rootfs.join("etc/ssl/certs/ca-certificates.crt"))
-        .with_context(doing)?;
-    bundle
-        .write_all(ca_bundle().as_bytes())
-        .with_context(doing)?;
+    std::fs::write(rootfs.join("etc/passwd"), image::PASSWD).with_context(doing)?;
+    let bundle = rootfs.join("etc/ssl/certs/ca-certificates.crt");
+    std::fs::write(bundle, image::ca_bundle()).with_context(doing)?;
     std::fs::copy(binary, context.join("api")).with_context(doing)?;
     Ok(())
-}
-
-/// Mozilla's root certificates as PEM. They come from a crate, so that Cargo.lock pins them and every
-/// machine builds the same image, whatever certificates it has itself.
-fn ca_bundle() -> String {
-    let mut bundle = String::new();
-    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-        let text = base64::engine::general_purpose::STANDARD.encode(certificate.as_ref());
-        bundle.push_str("-----BEGIN CERTIFICATE-----\n");
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let (line, tail) = rest.split_at(rest.len().min(64));
-            bundle.push_str(line);
-            bundle.push('\n');
-            rest = tail;
-        }
-        bundle.push_str("-----END CERTIFICATE-----\n");
-    }
-    bundle
 }
 
 #[cfg(test)]
@@ -276,12 +270,5 @@ mod tests {
         ] {
             assert_eq!(Toolchain::choose(platform, host), expected);
         }
-    }
-
-    #[test]
-    fn the_bundle_is_pem() {
-        let bundle = ca_bundle();
-        assert!(bundle.matches("-----BEGIN CERTIFICATE-----").count() > 100);
-        assert!(bundle.lines().all(|line| line.len() <= 64));
     }
 }

@@ -5,6 +5,7 @@ use crate::clients::{docker, tasks_file, terraform::Terraform};
 use crate::failure::{Problem, all_clear};
 use crate::plan::{Facts, Goal, Plan, Request, plan, tag_of};
 use crate::session::Session;
+use crate::settings::Builder;
 use crate::steps::require_paused;
 use crate::ui::Step;
 
@@ -107,13 +108,19 @@ async fn gather(session: &Session, request: &Request) -> Facts {
             Ok(String::new())
         }
     };
+    let docker = async {
+        match settings.builder {
+            Builder::Docker => docker::server_version(&session.interrupt).await,
+            Builder::Daemonless => Ok(String::new()),
+        }
+    };
     let (identity, repository, published, cluster, auto_deploy, docker, terraform) = tokio::join!(
         aws.identity(),
         ecr.repository(&settings.ecr_repository),
         published,
         cluster,
         auto_deploy,
-        docker::server_version(&session.interrupt),
+        docker,
         terraform,
     );
     let repository = repository.map_err(|error| as_problem(&error));

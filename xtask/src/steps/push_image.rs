@@ -1,15 +1,17 @@
-//! An image in the local Docker → the same image in ECR, with the digest that ECR knows it by.
+//! A built image → the same image in ECR, with the digest that ECR knows it by.
 
 use anyhow::Context as _;
 
 use crate::clients::docker;
-use crate::clients::ecr::Repository;
+use crate::clients::ecr::{Login, Repository};
+use crate::clients::image::Image;
+use crate::clients::registry::Registry;
 use crate::failure::Problem;
 use crate::names::{Digest, ImageTag};
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::steps::build_image::{BuiltImage, build_image};
-use crate::ui::Step;
+use crate::ui::{Step, plural::count};
 
 /// An image that is in ECR.
 #[derive(Debug, Clone)]
@@ -49,37 +51,79 @@ async fn push_image(
     let timer = session
         .reporter
         .started(Step::Push, format!("to {registry}"));
-    let ecr = session.aws().await.ecr();
-    let login = ecr.login().await?;
-    let docker = docker::Session::login(registry, &login)?;
+    let login = session.aws().await.ecr().login().await?;
+    let (digest, moved) = match built {
+        BuiltImage::Assembled(image) => push_layers(session, plan, &image, &login).await?,
+        BuiltImage::InDocker(reference) => (
+            docker_push(session, plan, &reference, &login).await?,
+            String::new(),
+        ),
+    };
     session
         .reporter
-        .command(&format!("docker push {}", built.reference));
-    let finished = docker
-        .push(&built.reference, &session.interrupt, |_| {})
-        .await?;
-    let shown = format!("docker push {}", built.reference);
+        .finished(&timer, format!("{digest}{moved}"));
+    Ok(PushedImage {
+        repository: plan.repository.clone(),
+        tag: plan.tag.clone(),
+        digest,
+    })
+}
+
+async fn push_layers(
+    session: &Session,
+    plan: &Plan,
+    image: &Image,
+    login: &Login,
+) -> anyhow::Result<(Digest, String)> {
+    let registry = Registry::new(&plan.repository.uri, Some(login))?;
+    let mount_from = session.settings.mount_from.as_deref();
+    let mut interrupt = session.interrupt.clone();
+    let pushed = tokio::select! {
+        pushed = registry.push(image, &plan.tag, mount_from) => pushed?,
+        () = interrupt.requested() => {
+            return Err(Problem::interrupted("interrupted while the image was pushed: nothing names what was uploaded").into());
+        }
+    };
+    let moved = format!(
+        ", {} uploaded ({:.1} MB)",
+        count(pushed.uploaded, "blob"),
+        pushed.bytes as f64 / 1e6
+    );
+    if pushed.tagged {
+        return Ok((image.manifest.digest.clone(), moved));
+    }
+    // Somebody else has published the same commit in the meantime; theirs is as good as ours.
+    Ok((digest_in_ecr(session, plan).await?, moved))
+}
+
+async fn docker_push(
+    session: &Session,
+    plan: &Plan,
+    reference: &str,
+    login: &Login,
+) -> anyhow::Result<Digest> {
+    let docker = docker::Session::login(plan.repository.registry(), login)?;
+    let shown = format!("docker push {reference}");
+    session.reporter.command(&shown);
+    let finished = docker.push(reference, &session.interrupt, |_| {}).await?;
     // Somebody else may have published the same commit in the meantime; an immutable tag is then
     // refused, and theirs is as good as ours.
     let refused_as_immutable = finished.tail.iter().any(|line| line.contains("immutable"));
     if !refused_as_immutable || finished.interrupted {
         finished
             .success(&shown)
-            .with_context(|| format!("pushing {}", built.reference))?;
+            .with_context(|| format!("pushing {reference}"))?;
     }
-    let digest = ecr
-        .digest(&plan.repository.name, &built.tag)
-        .await?
-        .ok_or_else(|| {
-            Problem::failed(
-                format!("`{shown}` ended well, but ECR does not know {}", built.tag),
-                "run the command again",
-            )
-        })?;
-    session.reporter.finished(&timer, digest.as_str());
-    Ok(PushedImage {
-        repository: plan.repository.clone(),
-        tag: built.tag,
-        digest,
-    })
+    digest_in_ecr(session, plan).await
+}
+
+async fn digest_in_ecr(session: &Session, plan: &Plan) -> anyhow::Result<Digest> {
+    let ecr = session.aws().await.ecr();
+    let digest = ecr.digest(&plan.repository.name, &plan.tag).await?;
+    Ok(digest.ok_or_else(|| {
+        Problem::failed(
+            format!("the push ended well, but ECR does not know {}", plan.tag),
+            "run the command again",
+        )
+    })?)
 }

@@ -87,7 +87,7 @@ fn expired_credentials_say_how_to_go_on() {
 fn without_docker_or_terraform_all_is_said_at_once() {
     let (shared, _alone) = Shared::alone();
     let bin = FakeBin::named("bare").everything_but(&["docker", "terraform"]);
-    // An image that is not in ECR yet: what is there already needs no Docker.
+    // An image that is not in ECR yet, and of the Dockerfile: only that needs Docker.
     shared
         .checkout
         .write("api/docker-test", "makes the image another one");
@@ -95,6 +95,7 @@ fn without_docker_or_terraform_all_is_said_at_once() {
         .checkout
         .xtask(["try", "my-new-task-name", "--sandbox"])
         .env("PATH", bin.only())
+        .env("XTASK_BUILDER", "docker")
         .run();
     shared
         .checkout

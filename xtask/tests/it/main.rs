@@ -8,6 +8,7 @@
 //! - `tasks`: what is written about tasks, and what does not fit
 //! - `new_task`: all files of a new task, or none
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
+//! - `image`: the image without Docker
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -21,6 +22,7 @@ mod auto_deploy;
 mod bad_input;
 mod deploys;
 mod harness;
+mod image;
 mod interrupts;
 mod ministack;
 mod new_task;
