@@ -45,9 +45,28 @@ pub struct Global {
     /// Show the log lines of tasks as they came
     #[arg(long, global = true)]
     pub raw: bool,
-    /// Show the commands that are run
+    /// Show the commands that are run, and what they print
     #[arg(long, short, global = true)]
     pub verbose: bool,
+    /// Write JSON to stdout and nothing else: one document at the end, or every event on a line
+    #[arg(long, global = true, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "document")]
+    pub json: Option<Json>,
+    /// When to use colours; `auto` heeds NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Json {
+    Document,
+    Events,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,11 +19,12 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
-#[expect(clippy::print_stderr, reason = "the last words of the process")]
+#[expect(clippy::print_stderr, reason = "there is no reporter yet")]
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let matches = cli::Cli::command().get_matches();
+    let cli = cli::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // One thread: the steps wait for other processes, and nothing here computes for long.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -35,11 +36,17 @@ fn main() -> ExitCode {
             return ExitCode::from(failure::Kind::Failed.exit_code());
         }
     };
-    match runtime.block_on(commands::run(cli)) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprint!("{}", failure::render(&error));
-            ExitCode::from(failure::exit_code(&error))
-        }
+    let reporter = ui::Reporter::new(commands::ui_options(&cli.global));
+    let outcome = runtime.block_on(commands::run(cli, command_name(&matches), &reporter));
+    ExitCode::from(reporter.end(outcome))
+}
+
+/// `try`, `sandbox up`.
+fn command_name(matches: &ArgMatches) -> String {
+    match matches.subcommand() {
+        Some((name, matches)) => format!("{name} {}", command_name(matches))
+            .trim_end()
+            .to_owned(),
+        None => String::new(),
     }
 }

@@ -9,6 +9,7 @@ use crate::failure::Problem;
 use crate::names::{Digest, GitSha, ImageTag, did_you_mean};
 use crate::settings::Settings;
 use crate::steps::require_paused::AutoDeploy;
+use crate::ui::{Step, event::PlannedStep};
 
 /// What the user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,47 +255,71 @@ fn keep<T>(fact: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     }
 }
 
-impl Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |f: &mut fmt::Formatter<'_>, name: &str, decision: &Decision| match decision {
-            Decision::Run(what) => writeln!(f, "{name:<7} run   {what}"),
-            Decision::Skip(why) => writeln!(f, "{name:<7} skip  {why}"),
-        };
-        let run = |what: String| Decision::Run(what);
-        line(f, "build", &self.build)?;
+impl Plan {
+    /// What will be done, in order, and what each step waits for.
+    pub fn steps(&self) -> Vec<PlannedStep> {
+        let run = |step, why: String, after: &[Step]| planned(step, &Decision::Run(why), after);
         let push = match &self.build {
-            Decision::Run(_) => run(self.repository.reference(&self.tag)),
+            Decision::Run(_) => Decision::Run(self.repository.reference(&self.tag)),
             Decision::Skip(why) => Decision::Skip(why.clone()),
         };
-        line(f, "push", &push)?;
+        let mut steps = vec![
+            planned(Step::Build, &self.build, &[]),
+            planned(Step::Push, &push, &[Step::Build]),
+        ];
         if self.goal != Goal::Publish {
-            line(
-                f,
-                "plan",
-                &run(format!(
-                    "terraform plan with service_docker_tag={}",
-                    self.tag
-                )),
-            )?;
-            line(
-                f,
-                "pause",
-                &run("look again whether auto-deploy is paused".into()),
-            )?;
-            line(f, "apply", &run("the saved plan".into()))?;
+            let tag = &self.tag;
+            steps.extend([
+                run(
+                    Step::Plan,
+                    format!("terraform plan with service_docker_tag={tag}"),
+                    &[],
+                ),
+                run(
+                    Step::Pause,
+                    "look again whether auto-deploy is paused".into(),
+                    &[Step::Push, Step::Plan],
+                ),
+                run(Step::Apply, "the saved plan".into(), &[Step::Pause]),
+            ]);
         }
         if let Some(task) = &self.task {
-            line(f, "pause", &run("look once more".into()))?;
-            line(
-                f,
-                "launch",
-                &run(format!("{task} at the revision that the apply made")),
-            )?;
-            line(
-                f,
-                "task",
-                &run("stream its logs, exit with its exit code".into()),
-            )?;
+            steps.extend([
+                run(Step::Pause, "look once more".into(), &[Step::Apply]),
+                run(
+                    Step::Launch,
+                    format!("{task} at the revision that the apply made"),
+                    &[Step::Apply],
+                ),
+                run(
+                    Step::Task,
+                    "stream its logs, exit with its exit code".into(),
+                    &[Step::Launch],
+                ),
+            ]);
+        }
+        steps
+    }
+}
+
+fn planned(step: Step, decision: &Decision, after: &[Step]) -> PlannedStep {
+    let (runs, why) = match decision {
+        Decision::Run(what) => (true, what.clone()),
+        Decision::Skip(why) => (false, why.clone()),
+    };
+    PlannedStep {
+        step,
+        runs,
+        why,
+        after: after.to_vec(),
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in self.steps() {
+            let decision = if step.runs { "run " } else { "skip" };
+            writeln!(f, "{:<7} {decision}  {}", step.step.name(), step.why)?;
         }
         Ok(())
     }

@@ -15,7 +15,16 @@ use crate::names::started_by;
 use crate::sandbox::Sandbox;
 use crate::sandbox::address::Address;
 use crate::settings::{self, Overrides, Settings};
-use crate::ui::{Options, Reporter, Step};
+use crate::ui::event::Place;
+use crate::ui::{Reporter, Step};
+
+/// What was asked for on the command line, and where it is reported.
+pub struct Invocation {
+    /// The command's name, as it is typed.
+    pub command: String,
+    pub options: Global,
+    pub reporter: Reporter,
+}
 
 pub struct Session {
     pub settings: Settings,
@@ -29,9 +38,9 @@ pub struct Session {
 
 impl Session {
     /// Resolves the settings and, with `--sandbox`, finds or starts the local AWS.
-    pub async fn open(global: &Global) -> anyhow::Result<Session> {
-        let mut session = Session::open_without_sandbox(global)?;
-        if global.sandbox {
+    pub async fn open(invocation: &Invocation) -> anyhow::Result<Session> {
+        let mut session = Session::open_without_sandbox(invocation)?;
+        if invocation.options.sandbox {
             let address = Sandbox::of(&session.settings)
                 .up(&session.reporter, &session.interrupt)
                 .await?;
@@ -47,7 +56,8 @@ impl Session {
     }
 
     /// For the commands that manage the sandbox itself.
-    pub fn open_without_sandbox(global: &Global) -> anyhow::Result<Session> {
+    pub fn open_without_sandbox(invocation: &Invocation) -> anyhow::Result<Session> {
+        let global = &invocation.options;
         let overrides = Overrides {
             env: global.env.clone(),
             profile: global.profile.clone(),
@@ -55,14 +65,12 @@ impl Session {
         };
         let start = std::env::current_dir()?;
         let settings = settings::load(&start, &overrides, &env_var)?;
-        let options = Options {
-            raw_logs: global.raw,
-            verbose: global.verbose,
-        };
+        let reporter = invocation.reporter.clone();
+        reporter.begun(&invocation.command, place(&settings, global.sandbox));
         Ok(Session {
             settings,
             sandbox: None,
-            reporter: Reporter::new(options),
+            reporter,
             interrupt: Interrupt::install()?,
             aws: OnceCell::new(),
         })
@@ -168,6 +176,23 @@ impl Session {
             flags.push_str(" --sandbox");
         }
         flags
+    }
+}
+
+/// Where the command works, for the JSON and the record.
+fn place(settings: &Settings, sandbox: bool) -> Place {
+    let environment = if sandbox {
+        Address::environment(&settings.environment)
+    } else {
+        settings.environment.clone()
+    };
+    Place {
+        environment: environment.name.to_string(),
+        aws_account_id: environment.aws_account_id,
+        region: environment.region,
+        sandbox,
+        github_repository: settings.github_repository.clone(),
+        auto_deploy_workflows: environment.auto_deploy_workflows,
     }
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::aws::explain;
 use super::logs::Stream;
 use crate::failure::Problem;
+use crate::ui::event::TaskSeen;
 use task::task_of;
 pub use task::{Container, Task, id_of};
 
@@ -225,6 +226,36 @@ impl Ecs {
             found.extend(answer.tasks.unwrap_or_default().into_iter().map(task_of));
         }
         Ok(found)
+    }
+
+    /// A task's way through ECS: pending, pull, run, stop. None when ECS does not know it.
+    pub async fn lifecycle(&self, cluster: &str, arn: &str) -> anyhow::Result<Option<TaskSeen>> {
+        let answer = self
+            .client
+            .describe_tasks()
+            .cluster(cluster)
+            .tasks(arn)
+            .send()
+            .await
+            .map_err(|error| explain(error, &format!("asking ECS about {arn} in {cluster}")))?;
+        let time = |time: Option<aws_smithy_types::DateTime>| {
+            let time = time.and_then(|time| std::time::SystemTime::try_from(time).ok())?;
+            Some(humantime::format_rfc3339_millis(time).to_string())
+        };
+        let task = answer.tasks.unwrap_or_default().into_iter().next();
+        Ok(task.map(|task| TaskSeen {
+            arn: arn.to_owned(),
+            cluster: cluster.to_owned(),
+            status: task.last_status.unwrap_or_default(),
+            log_group: None,
+            log_stream: None,
+            created_at: time(task.created_at),
+            pull_started_at: time(task.pull_started_at),
+            pull_stopped_at: time(task.pull_stopped_at),
+            started_at: time(task.started_at),
+            stopping_at: time(task.stopping_at),
+            stopped_at: time(task.stopped_at),
+        }))
     }
 
     /// The tasks of a family, running ones first; `stopped` adds those of about the last hour.

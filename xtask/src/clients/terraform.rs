@@ -50,6 +50,14 @@ pub struct SavedPlan {
     pub change: PlannedChange,
 }
 
+/// What an apply says while it works.
+#[derive(Debug, Clone, Copy)]
+pub enum Said<'a> {
+    Line(&'a str),
+    /// One change is done.
+    Applied(&'a str),
+}
+
 impl SavedPlan {
     fn file(&self) -> PathBuf {
         self.folder.path().join("saved.tfplan")
@@ -138,6 +146,7 @@ impl Terraform {
         &self,
         tag: Option<&str>,
         interrupt: &Interrupt,
+        mut on_line: impl FnMut(&str),
     ) -> anyhow::Result<SavedPlan> {
         // A folder of mode 0700: a plan holds the values of variables and of the state.
         let folder = tempfile::Builder::new()
@@ -157,7 +166,7 @@ impl Terraform {
         self.run_json(
             program.arg(format!("-out={}", file.display())),
             interrupt,
-            |_| {},
+            |message| on_line(text_of(message)),
         )
         .await
         .with_context(|| format!("planning {}", self.root.display()))?;
@@ -176,7 +185,7 @@ impl Terraform {
         &self,
         plan: SavedPlan,
         interrupt: &Interrupt,
-        mut on_progress: impl FnMut(&str),
+        mut on_progress: impl FnMut(Said<'_>),
     ) -> anyhow::Result<Outputs> {
         if plan.change.is_empty() {
             return plan
@@ -194,10 +203,10 @@ impl Terraform {
         self.run_json(program, interrupt, |message| {
             if message["type"] == "outputs" {
                 outputs = Some(message["outputs"].clone());
-            } else if message["type"] == "apply_complete"
-                && let Some(text) = message["@message"].as_str()
-            {
-                on_progress(text);
+            } else if message["type"] == "apply_complete" {
+                on_progress(Said::Applied(text_of(message)));
+            } else {
+                on_progress(Said::Line(text_of(message)));
             }
         })
         .await
@@ -312,6 +321,11 @@ impl Terraform {
             .map(|byte| format!("{byte:02x}"))
             .collect())
     }
+}
+
+/// A message's text for people.
+fn text_of(message: &Value) -> &str {
+    message["@message"].as_str().unwrap_or_default()
 }
 
 fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

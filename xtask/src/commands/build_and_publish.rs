@@ -1,5 +1,7 @@
 //! `cargo xtask build-and-publish`: git HEAD → image → ECR.
 
+use serde_json::json;
+
 use crate::cli::BuildAndPublish;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
@@ -17,8 +19,14 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         return Ok(0);
     }
     let image = publish(session, &plan).await?;
-    session
-        .reporter
-        .result(format!("{}@{}", image.reference(), image.digest));
+    let reference = format!("{}@{}", image.reference(), image.digest);
+    session.reporter.answer(
+        &json!({
+            "image": reference,
+            "tag": image.tag.as_str(),
+            "digest": image.digest.as_str(),
+        }),
+        &reference,
+    );
     Ok(0)
 }

@@ -54,7 +54,7 @@ pub async fn run(args: &Logs, session: &Session) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let end = follow_task(session, &running, Wait::LOOKING_ON, None).await?;
-    session.reporter.text(verdict(&end).render());
+    session.reporter.verdict(&verdict(&end));
     Ok(0)
 }
 

@@ -11,11 +11,17 @@ mod stop;
 mod tasks;
 mod try_task;
 
-use crate::cli::{Cli, Command};
-use crate::session::Session;
+use crate::cli::{self, Cli, Command, Global};
+use crate::session::{Invocation, Session};
+use crate::ui::{Json, Options, Reporter};
 
-pub async fn run(cli: Cli) -> anyhow::Result<u8> {
-    let mut global = cli.global;
+/// `command` is its name as it was typed, such as `sandbox up`.
+pub async fn run(cli: Cli, command: String, reporter: &Reporter) -> anyhow::Result<u8> {
+    let mut global = Invocation {
+        command,
+        options: cli.global,
+        reporter: reporter.clone(),
+    };
     match cli.command {
         Command::Sandbox { action } => {
             sandbox::run(action, &Session::open_without_sandbox(&global)?).await
@@ -24,7 +30,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
             build_and_publish::run(&args, &Session::open(&global).await?).await
         }
         Command::DeployTest(args) => {
-            global.env = Some("test".to_owned());
+            global.options.env = Some("test".to_owned());
             deploy::run(&args, &Session::open(&global).await?).await
         }
         Command::Deploy(args) => deploy::run(&args, &Session::open(&global).await?).await,
@@ -37,5 +43,23 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::AutoDeploy { action } => {
             auto_deploy::run(action, &Session::open(&global).await?).await
         }
+    }
+}
+
+/// How the outputs are to be used.
+pub fn ui_options(global: &Global) -> Options {
+    Options {
+        raw_logs: global.raw,
+        verbose: global.verbose,
+        json: match global.json {
+            None => Json::No,
+            Some(cli::Json::Document) => Json::Document,
+            Some(cli::Json::Events) => Json::Events,
+        },
+        color: match global.color {
+            cli::Color::Auto => None,
+            cli::Color::Always => Some(true),
+            cli::Color::Never => Some(false),
+        },
     }
 }

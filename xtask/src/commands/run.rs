@@ -25,7 +25,7 @@ pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
     }
     let end = follow_task(session, &running, wait(&args.launch), None).await?;
     let verdict = verdict(&end);
-    session.reporter.text(verdict.render());
+    session.reporter.verdict(&verdict);
     Ok(verdict.exit_code)
 }
 

@@ -1,5 +1,7 @@
 //! `cargo xtask sandbox up|down|status|reset`.
 
+use serde_json::json;
+
 use crate::cli::Sandbox as Action;
 use crate::sandbox::Sandbox;
 use crate::session::Session;
@@ -22,16 +24,25 @@ pub async fn run(action: Action, session: &Session) -> anyhow::Result<u8> {
             Ok(0)
         }
         Action::Status => {
-            let text = match sandbox.status()? {
-                Some(status) => format!(
-                    "running at {} (process {}, log {})",
-                    status.address.endpoint,
-                    status.pid,
-                    status.log.display()
+            match sandbox.status()? {
+                Some(status) => session.reporter.answer(
+                    &json!({
+                        "running": true,
+                        "endpoint": status.address.endpoint,
+                        "process": status.pid,
+                        "log": status.log,
+                    }),
+                    format!(
+                        "running at {} (process {}, log {})",
+                        status.address.endpoint,
+                        status.pid,
+                        status.log.display()
+                    ),
                 ),
-                None => "not running".to_owned(),
-            };
-            session.reporter.result(text);
+                None => session
+                    .reporter
+                    .answer(&json!({ "running": false }), "not running"),
+            }
             Ok(0)
         }
     }
@@ -39,8 +50,9 @@ pub async fn run(action: Action, session: &Session) -> anyhow::Result<u8> {
 
 async fn up(sandbox: &Sandbox<'_>, session: &Session) -> anyhow::Result<u8> {
     let address = sandbox.up(&session.reporter, &session.interrupt).await?;
-    session
-        .reporter
-        .result(format!("running at {}", address.endpoint));
+    session.reporter.answer(
+        &json!({ "running": true, "endpoint": address.endpoint }),
+        format!("running at {}", address.endpoint),
+    );
     Ok(0)
 }

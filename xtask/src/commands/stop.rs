@@ -1,5 +1,7 @@
 //! `cargo xtask stop ID`.
 
+use serde_json::json;
+
 use crate::cli::Stop;
 use crate::clients::ecs::id_of;
 use crate::commands::run::require_right_account;
@@ -19,9 +21,10 @@ pub async fn run(args: &Stop, session: &Session) -> anyhow::Result<u8> {
         .ecs()
         .stop(&outputs.cluster, id, &reason)
         .await?;
-    session.reporter.result(format!(
-        "{id} is asked to stop ({})",
-        task.last_status.to_lowercase()
-    ));
+    let status = task.last_status.to_lowercase();
+    session.reporter.answer(
+        &json!({ "task": id, "status": status, "reason": reason }),
+        format!("{id} is asked to stop ({status})"),
+    );
     Ok(0)
 }

@@ -45,6 +45,6 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
     let wait = wait(&args.launch);
     let end = follow_task(session, &running, wait, Some(&deployed.image.digest)).await?;
     let verdict = verdict(&end);
-    session.reporter.text(verdict.render());
+    session.reporter.verdict(&verdict);
     Ok(verdict.exit_code)
 }

@@ -1,9 +1,9 @@
 //! Plan while the image is built, apply when it is in: the task definitions of the environment.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
-use crate::clients::terraform::SavedPlan;
 use crate::clients::terraform::outputs::Outputs;
+use crate::clients::terraform::{Said, SavedPlan};
 use crate::failure::Problem;
 use crate::names::ImageTag;
 use crate::session::Session;
@@ -28,13 +28,20 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
         ),
     );
     let terraform = session.terraform();
-    if terraform.init(&session.interrupt, |_| {}).await? {
+    if terraform
+        .init(&session.interrupt, |line| {
+            session.reporter.output(Step::Plan, line);
+        })
+        .await?
+    {
         session
             .reporter
             .detail(Step::Plan, "terraform is initialised");
     }
     let plan = terraform
-        .plan(Some(tag.as_str()), &session.interrupt)
+        .plan(Some(tag.as_str()), &session.interrupt, |line| {
+            session.reporter.output(Step::Plan, line);
+        })
         .await?;
     session.reporter.finished(&timer, plan.change.summary());
     Ok(plan)
@@ -78,18 +85,14 @@ pub fn confirm(session: &Session, plan: &SavedPlan, yes: bool) -> anyhow::Result
         )
         .into());
     }
-    ask(environment.as_str())
+    ask(session)
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "a question waits for its answer on the same line"
-)]
-fn ask(environment: &str) -> anyhow::Result<()> {
-    eprint!("apply this to {environment}? [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
+fn ask(session: &Session) -> anyhow::Result<()> {
+    let environment = &session.settings.environment.name;
+    let answer = session
+        .reporter
+        .ask(&format!("apply this to {environment}? [y/N] "))?;
     if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
         Ok(())
     } else {
@@ -115,11 +118,16 @@ pub async fn apply_terraform(
             .reporter
             .started(Step::Apply, count(changes, "change"))
     });
+    let mut done = 0;
+    let total = u64::try_from(changes).ok();
     let outputs = session
         .terraform()
-        .apply(plan, &session.interrupt, |line| {
-            if changes <= 12 {
-                session.reporter.detail(Step::Apply, line);
+        .apply(plan, &session.interrupt, |said| {
+            let (Said::Line(line) | Said::Applied(line)) = said;
+            session.reporter.output(Step::Apply, line);
+            if let Said::Applied(what) = said {
+                done += 1;
+                session.reporter.progress(Step::Apply, done, total, what);
             }
         })
         .await?;

@@ -86,7 +86,7 @@ async fn docker_build(session: &Session, plan: &Plan, binary: &Path) -> anyhow::
         &reference,
         settings.platform,
         &session.interrupt,
-        |_| {},
+        |line| session.reporter.output(Step::Build, line),
     )
     .await
     .with_context(|| format!("building the image from {}", dockerfile.display()))?;
@@ -127,19 +127,19 @@ async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
     let shown = program.shown().to_owned();
     session.reporter.command(&shown);
     let mut executable = None;
-    let mut crates = 0_usize;
-    let mut last_shown = std::time::Instant::now();
+    let mut crates = 0;
     let finished = program
         .run(&session.interrupt, |source, line| {
             if source == Source::Stderr {
+                session.reporter.output(Step::Build, line);
                 if let Some(name) = line.trim_start().strip_prefix("Compiling ") {
                     crates += 1;
-                    if last_shown.elapsed().as_secs() >= 5 {
-                        last_shown = std::time::Instant::now();
-                        session
-                            .reporter
-                            .detail(Step::Build, format!("{crates} crates so far, now {name}"));
-                    }
+                    session.reporter.progress(
+                        Step::Build,
+                        crates,
+                        None,
+                        format!("crates, now {name}"),
+                    );
                 }
             } else if let Ok(message) = serde_json::from_str::<Value>(line)
                 && message["reason"] == "compiler-artifact"

@@ -15,6 +15,7 @@ use crate::record::MISSING_GRACE;
 use crate::session::Session;
 use crate::steps::launch_task::RunningTask;
 use crate::ui::Step;
+use crate::ui::event::TaskSeen;
 use crate::verdict::{Cut, TaskEnd};
 use choice::Choice;
 use streams::Streams;
@@ -61,6 +62,10 @@ pub async fn follow_task(
     let timer = session
         .reporter
         .started(Step::Task, format!("logs of {id}"));
+    session.reporter.task_seen(TaskSeen {
+        status: running.task.last_status.clone(),
+        ..seen(running)
+    });
     let mut streams = Streams::of(running, aws.logs(), &session.reporter, None);
     let mut interrupt = session.interrupt.clone();
     interrupt.set_last_words(format!("left; {}", goes_on(session, id)));
@@ -99,7 +104,7 @@ pub async fn follow_task(
             Event::Interrupted => match choice::of(wait.on_interrupt, interrupt.is_terminate()) {
                 Some(choice) => choice,
                 None => {
-                    question = Some(choice::ask(id));
+                    question = Some(choice::ask(&session.reporter, id));
                     continue;
                 }
             },
@@ -147,6 +152,19 @@ pub async fn follow_task(
         record.ended = true;
         record.save(&session.settings.work_dir())?;
     }
+    // Only for the record: a task that has ended well is not to fail over it.
+    if let Ok(Some(lifecycle)) = ecs.lifecycle(&running.cluster, &running.task.arn).await {
+        let TaskSeen {
+            log_group,
+            log_stream,
+            ..
+        } = seen(running);
+        session.reporter.task_seen(TaskSeen {
+            log_group,
+            log_stream,
+            ..lifecycle
+        });
+    }
     let lifetime = task
         .started_at
         .zip(task.stopped_at)
@@ -185,6 +203,22 @@ pub async fn show_once(
             .warning(Step::Task, format!("no line of {container} has arrived"));
     }
     Ok(())
+}
+
+/// What is known of the task before ECS is asked.
+fn seen(running: &RunningTask) -> TaskSeen {
+    let containers = running.definition.containers.iter();
+    let own = containers
+        .into_iter()
+        .find(|container| container.name == running.container);
+    let stream = own.and_then(|container| container.stream(running.task.id()));
+    TaskSeen {
+        arn: running.task.arn.clone(),
+        cluster: running.cluster.clone(),
+        log_group: stream.as_ref().map(|stream| stream.group.clone()),
+        log_stream: stream.map(|stream| stream.name),
+        ..TaskSeen::default()
+    }
 }
 
 /// One look at ECS and at the logs, side by side, after a pause. The task is None while ECS does not

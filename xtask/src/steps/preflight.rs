@@ -53,6 +53,7 @@ pub async fn preflight(session: &Session, request: &Request) -> anyhow::Result<P
             plan.tag.short()
         ),
     );
+    session.reporter.planned(plan.steps());
     Ok(plan)
 }
 

@@ -105,7 +105,11 @@ async fn docker_push(
     let docker = docker::Session::login(plan.repository.registry(), login)?;
     let shown = format!("docker push {reference}");
     session.reporter.command(&shown);
-    let finished = docker.push(reference, &session.interrupt, |_| {}).await?;
+    let finished = docker
+        .push(reference, &session.interrupt, |line| {
+            session.reporter.output(Step::Push, line);
+        })
+        .await?;
     // Somebody else may have published the same commit in the meantime; an immutable tag is then
     // refused, and theirs is as good as ours.
     let refused_as_immutable = finished.tail.iter().any(|line| line.contains("immutable"));

@@ -1,17 +1,37 @@
 //! Everything that is printed goes through the [`Reporter`]; steps report, this decides what is shown.
 //!
-//! stdout carries the result alone (an image reference, a task's log); progress is on stderr.
+//! A report becomes an [`event::Event`]; the terminal's view, the log of a CI job, `--json` and the
+//! run's record are made from events alone. stdout carries the result alone (an image reference, a
+//! task's log, JSON); progress is on stderr.
 
+pub mod event;
+mod github_log;
+mod lines;
+mod live;
 pub mod plural;
 pub mod sanitise;
+mod screen;
+mod state;
+pub mod summary;
 pub mod task_log;
+pub mod timeline;
 
 use std::fmt::Display;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::BufRead as _;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sanitise::sanitise;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::outcome::Verdict;
+use event::{Event, Place, PlannedStep, TaskSeen};
+use screen::Surroundings;
+use state::State;
 use task_log::LogLine;
+
+/// How often rows are redrawn and lines are written that have come since.
+const TICK: Duration = Duration::from_millis(80);
 
 /// The steps of a loop, in the words of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,44 +63,76 @@ impl Step {
     }
 }
 
-/// What happens to a step, as one line says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    Started,
-    Detail,
-    Done,
-    Skipped,
-    Warning,
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
-pub struct Reporter {
-    color: bool,
-    color_stdout: bool,
-    raw_logs: bool,
-    verbose: bool,
+/// What stdout carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Json {
+    /// The result, for people and pipes.
+    #[default]
+    No,
+    /// One document, at the end.
+    Document,
+    /// Every event, a line each.
+    Events,
 }
 
-/// How the terminal is to be used, from flags and `NO_COLOR`.
+/// How the outputs are to be used, from flags.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     pub raw_logs: bool,
     pub verbose: bool,
+    pub json: Json,
+    /// None: as the terminal and NO_COLOR say.
+    pub color: Option<bool>,
+}
+
+/// Cheap to clone: all clones report to the same outputs.
+#[derive(Clone)]
+pub struct Reporter {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    ended: Condvar,
 }
 
 impl Reporter {
     pub fn new(options: Options) -> Self {
-        let allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Reporter {
-            color: allowed && std::io::stderr().is_terminal(),
-            color_stdout: allowed && std::io::stdout().is_terminal(),
-            raw_logs: options.raw_logs,
-            verbose: options.verbose,
-        }
+        let surroundings = Surroundings::look(options.color, options.verbose);
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::new(options, surroundings)),
+            ended: Condvar::new(),
+        });
+        // A thread, since a step may block the runtime's only one; it ends with the last reporter.
+        let weak = Arc::downgrade(&shared);
+        std::thread::spawn(move || {
+            while let Some(shared) = weak.upgrade() {
+                let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let waited = shared.ended.wait_timeout(state, TICK);
+                let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                if state.has_ended() {
+                    return;
+                }
+                state.tick();
+            }
+        });
+        Reporter { shared }
     }
 
     pub fn started(&self, step: Step, what: impl Display) -> Timer {
-        self.line(step, Mark::Started, None, &what.to_string());
+        let mut state = self.state();
+        let span = state.next_span();
+        let what = what.to_string();
+        state.emit(Event::StepStarted { span, step, what });
         Timer {
+            reporter: self.clone(),
+            span,
             step,
             since: Instant::now(),
         }
@@ -88,112 +140,135 @@ impl Reporter {
 
     /// One line about a running step.
     pub fn detail(&self, step: Step, what: impl Display) {
-        self.line(step, Mark::Detail, None, &what.to_string());
+        let what = what.to_string();
+        self.state().emit(Event::StepDetail { step, what });
+    }
+
+    /// How far a running step is: `done` of `total`, when the total is known.
+    pub fn progress(&self, step: Step, done: u64, total: Option<u64>, what: impl Display) {
+        let what = what.to_string();
+        let event = Event::StepProgress {
+            step,
+            done,
+            total,
+            what,
+        };
+        self.state().emit(event);
     }
 
     pub fn finished(&self, timer: &Timer, what: impl Display) {
-        self.line(
-            timer.step,
-            Mark::Done,
-            Some(timer.since.elapsed()),
-            &what.to_string(),
-        );
+        self.state().emit(Event::StepFinished {
+            span: timer.span,
+            step: timer.step,
+            what: what.to_string(),
+            took: timer.since.elapsed(),
+        });
     }
 
     pub fn skipped(&self, step: Step, why: impl Display) {
-        self.line(step, Mark::Skipped, None, &why.to_string());
+        let why = why.to_string();
+        self.state().emit(Event::StepSkipped { step, why });
     }
 
     pub fn warning(&self, step: Step, what: impl Display) {
-        self.line(step, Mark::Warning, None, &what.to_string());
+        let what = what.to_string();
+        self.state().emit(Event::Warning { step, what });
     }
 
-    /// A command that is about to run, with `--verbose` only.
+    /// A command that is about to run; people see it with `--verbose` only.
     pub fn command(&self, command: &str) {
-        if self.verbose {
-            self.to_stderr(&format!("             $ {}\n", sanitise(command)));
-        }
+        let command = command.to_owned();
+        self.state().emit(Event::Command { command });
+    }
+
+    /// A line that a step's child printed; people see it with `--verbose` only, the record keeps it.
+    pub fn output(&self, step: Step, line: &str) {
+        let line = line.to_owned();
+        self.state().emit(Event::Output { step, line });
     }
 
     /// A block of text for people: a plan, a verdict, a hint.
     pub fn text(&self, text: impl Display) {
-        let mut shown = String::new();
-        for line in text.to_string().lines() {
-            shown.push_str(&sanitise(line));
-            shown.push('\n');
-        }
-        self.to_stderr(&shown);
+        let text = text.to_string();
+        self.state().emit(Event::Text { text });
+    }
+
+    /// What is going to be done. The view shows what waits for what.
+    pub fn planned(&self, steps: Vec<PlannedStep>) {
+        self.state().emit(Event::Planned { steps });
+    }
+
+    /// Where the command works, once the settings are known.
+    pub fn begun(&self, command: &str, place: Place) {
+        self.state().begun(command, place);
+    }
+
+    /// A task as ECS describes it now.
+    pub fn task_seen(&self, task: TaskSeen) {
+        self.state().emit(Event::Task(task));
+    }
+
+    /// What the stopped task means.
+    pub fn verdict(&self, verdict: &Verdict) {
+        self.text(verdict.render());
+        self.state().set_verdict(verdict.clone());
     }
 
     /// A line of a task's log, on stdout: it is what `run`, `try` and `logs` are for.
     pub fn task_line(&self, line: &LogLine<'_>) {
-        let shown = if self.raw_logs {
-            task_log::raw(line)
-        } else {
-            task_log::readable(line, self.color_stdout)
-        };
-        self.result(shown);
+        self.state().task_line(line);
     }
 
     /// The result of a command, on stdout.
-    #[expect(
-        clippy::print_stderr,
-        reason = "stdout is gone, and the reader should know"
-    )]
     pub fn result(&self, text: impl Display) {
-        let mut stdout = std::io::stdout().lock();
-        if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-            // Whoever read our stdout has closed it (`| head`): nothing more can be said there,
-            // and the loop goes on, since a task must not be lost over it.
-            if error.kind() != std::io::ErrorKind::BrokenPipe {
-                eprintln!("warning: writing to stdout: {error}");
-            }
-        }
+        let text = text.to_string();
+        self.state().result(Value::String(text.clone()), &text);
     }
 
-    fn line(&self, step: Step, mark: Mark, took: Option<Duration>, what: &str) {
-        self.to_stderr(&render(step, mark, took, what, self.color));
+    /// A result that is more than text: `text` for people, `value` for `--json`.
+    pub fn answer(&self, value: &impl Serialize, text: impl Display) {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.state().result(value, &text.to_string());
     }
 
-    fn to_stderr(&self, text: &str) {
-        // There is nobody left to tell when stderr is closed.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    /// Asks on stderr and reads one line of stdin.
+    pub fn ask(&self, question: &str) -> std::io::Result<String> {
+        self.state().begin_question(question);
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        self.state().end_question();
+        read.map(|_| answer)
+    }
+
+    /// The end: the error, the summary, the JSON document. Returns the process's exit code.
+    pub fn end(&self, outcome: anyhow::Result<u8>) -> u8 {
+        let code = self.state().end(outcome);
+        self.shared.ended.notify_all();
+        code
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A running step; [`Reporter::finished`] says how long it took.
-#[derive(Debug)]
+/// A running step; [`Reporter::finished`] says how long it took. One that is dropped before that has
+/// failed, or was given up.
 pub struct Timer {
+    reporter: Reporter,
+    span: u32,
     step: Step,
     since: Instant,
 }
 
-fn render(step: Step, mark: Mark, took: Option<Duration>, what: &str, color: bool) -> String {
-    let (sign, style) = match mark {
-        Mark::Started => (" ", "1"),
-        Mark::Detail => (" ", "2"),
-        Mark::Done => ("✓", "32"),
-        Mark::Skipped => ("–", "2"),
-        Mark::Warning => ("!", "33"),
-    };
-    let took = took
-        .map(|took| format!(" ({})", seconds(took)))
-        .unwrap_or_default();
-    let mut text = String::new();
-    for (index, line) in what.lines().enumerate() {
-        let name = if index == 0 { step.name() } else { "" };
-        let sign = if index == 0 { sign } else { " " };
-        let line = sanitise(line);
-        let took = if index == 0 { took.as_str() } else { "" };
-        if color {
-            text.push_str(&format!(
-                "\x1b[{style}m{sign} {name:<8}\x1b[0m  {line}\x1b[2m{took}\x1b[0m\n"
-            ));
-        } else {
-            text.push_str(&format!("{sign} {name:<8}  {line}{took}\n"));
-        }
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let took = self.since.elapsed();
+        self.reporter.state().dropped(self.span, self.step, took);
     }
-    text
 }
 
 /// `0.3 s`, `12 s`, `3 min 20 s`.
@@ -215,34 +290,6 @@ pub fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines() {
-        let took = Some(Duration::from_millis(1234));
-        for (mark, took, what, expected) in [
-            (
-                Mark::Started,
-                None,
-                "compiling api",
-                "  build     compiling api\n",
-            ),
-            (Mark::Done, took, "8 MB", "✓ build     8 MB (1.2 s)\n"),
-            (Mark::Skipped, None, "is in ECR", "– build     is in ECR\n"),
-            (
-                Mark::Warning,
-                None,
-                "a\nb",
-                "! build     a\n            b\n",
-            ),
-            (Mark::Detail, None, "\x1b[31mred", "  build     ␛[31mred\n"),
-        ] {
-            assert_eq!(render(Step::Build, mark, took, what, false), expected);
-        }
-        assert_eq!(
-            render(Step::Build, Mark::Done, took, "x", true),
-            "\x1b[32m✓ build   \x1b[0m  x\x1b[2m (1.2 s)\x1b[0m\n"
-        );
-    }
 
     #[test]
     fn durations() {

@@ -1,10 +1,11 @@
 //! What becomes of a running task when the user asks us to stop.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use tokio::sync::oneshot;
 
 use crate::cli::OnInterrupt;
+use crate::ui::Reporter;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
@@ -31,24 +32,18 @@ fn decide(wish: Option<OnInterrupt>, can_ask: bool) -> Option<Choice> {
 
 /// Asks on the terminal while the log goes on. The thread that waits for the line is left behind
 /// when the process ends first.
-#[expect(
-    clippy::print_stderr,
-    reason = "a question waits for its answer on the same line"
-)]
-pub fn ask(id: &str) -> oneshot::Receiver<Choice> {
+pub fn ask(reporter: &Reporter, id: &str) -> oneshot::Receiver<Choice> {
     let (sender, receiver) = oneshot::channel();
     let question =
         format!("\nthe task {id} is running: [s]top it, [d]etach from it, or [k]eep waiting? ");
+    let reporter = reporter.clone();
     std::thread::spawn(move || {
         loop {
-            eprint!("{question}");
-            let _ = std::io::stderr().flush();
-            let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line);
+            let answer = reporter.ask(&question);
             // The end of the input answers like nobody: the task is not stopped behind one's back.
-            let choice = match read {
-                Ok(0) | Err(_) => Some(Choice::Detach),
-                Ok(_) => parse(&line),
+            let choice = match answer {
+                Ok(line) if !line.is_empty() => parse(&line),
+                _ => Some(Choice::Detach),
             };
             if let Some(choice) = choice {
                 let _ = sender.send(choice);
