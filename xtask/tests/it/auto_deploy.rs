@@ -22,6 +22,7 @@ fn an_active_auto_deploy_refuses_before_anything_is_done() {
         --- stdout
         --- stderr
           check     my-new-task-name: can it be tried in test
+        ✗ check     failed ([N] s)
         error: auto-deploy to test is active (api-auto-deploy.yml): it would overwrite what is deployed here
 
         hint: pause it: cargo xtask auto-deploy pause --sandbox

@@ -18,6 +18,7 @@ fn an_unknown_task_offers_near_names() {
         --- stdout
         --- stderr
           check     my-new-task: can it be tried in test
+        ✗ check     failed ([N] s)
         error: there is no task `my-new-task` in infra/ecs-tasks/template/tasks.tf
 
         hint: did you mean `my-new-task-name`?

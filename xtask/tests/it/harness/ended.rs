@@ -88,6 +88,10 @@ pub fn filtered(text: &str) -> String {
             (r"\b(commit|tag|is|–|:) [0-9a-f]{7}\b".into(), "$1 [SHA7]"),
             (r"(localhost|127\.0\.0\.1):\d+".into(), "$1:[PORT]"),
             (r"\d\d:\d\d:\d\d\.\d{3}".into(), "[TIME]"),
+            // The times before lines of stderr, and the space that stands for them below.
+            (r"(?m)^\d\d:\d\d:\d\dZ ".into(), ""),
+            (r"(?m)^ {22}".into(), "            "),
+            (r"\b\d{8}-\d{6}-[0-9a-f]{6}\b".into(), "[RUN]"),
             (r"duration_ms=\d+".into(), "duration_ms=[N]"),
             (r"\d+(\.\d)? s\b".into(), "[N] s"),
             (r"\d+ min \[N\] s".into(), "[N] s"),
