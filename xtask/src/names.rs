@@ -84,6 +84,21 @@ impl ImageTag {
         ImageTag(format!("{sha}-dirty-{tree}"))
     }
 
+    /// The tags of an image's content, of a committed and of an uncommitted tree. The second one fits
+    /// `*-dirty-*`, which ECR's lifecycle expires.
+    pub fn of_content(hash: &Digest) -> (Self, Self) {
+        let hash = &hash.as_str()["sha256:".len()..][..32];
+        (
+            ImageTag(format!("content-{hash}")),
+            ImageTag(format!("content-dirty-{hash}")),
+        )
+    }
+
+    /// Does it stand for uncommitted changes?
+    pub fn is_dirty(&self) -> bool {
+        self.0.contains("-dirty-")
+    }
+
     /// A short form for people: the SHA's first seven digits, and the mark of a dirty tree.
     pub fn short(&self) -> String {
         match self.0.split_once("-dirty-") {
@@ -264,6 +279,11 @@ mod tests {
         assert_eq!(dirty.as_str(), format!("{sha}-dirty-fedcba9876543210"));
         assert_eq!(dirty.short(), "0123456-dirty-fedcba9");
         assert!(ImageTag::parse(dirty.as_str()).is_ok());
+        assert!(dirty.is_dirty() && !ImageTag::of_commit(&sha).is_dirty());
+        let (clean, dirty) = ImageTag::of_content(&Digest::of(&[0xab; 32]));
+        assert_eq!(clean.as_str(), format!("content-{}", "ab".repeat(16)));
+        assert_eq!(dirty.as_str(), format!("content-dirty-{}", "ab".repeat(16)));
+        assert!(dirty.is_dirty() && !clean.is_dirty());
         for wrong in ["", ".a", "-a", "a b", "a/b", &"a".repeat(129)] {
             assert!(ImageTag::parse(wrong).is_err(), "{wrong}");
         }

@@ -60,16 +60,19 @@ impl Session {
 }
 
 /// Builds the image of a staged context, with the classic builder or BuildKit, whichever is there.
+/// A label gives the same files another digest.
 pub async fn build(
     context: &Path,
     dockerfile: &Path,
     reference: &str,
     platform: Platform,
+    label: Option<&str>,
     interrupt: &Interrupt,
     mut on_line: impl FnMut(&str),
 ) -> anyhow::Result<()> {
     let program = Program::new("docker")
         .args(["build", "--platform", platform.as_str(), "--tag", reference])
+        .args(label.map(|label| format!("--label={label}=true")))
         // An index with provenance would make the digest that runs another one than the one pushed.
         .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
         .arg("--file")

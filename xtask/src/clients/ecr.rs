@@ -7,6 +7,7 @@ use aws_sdk_ecr::types::ImageIdentifier;
 use base64::Engine as _;
 
 use super::aws::explain;
+use super::image::MANIFEST_TYPE;
 use crate::failure::Problem;
 use crate::names::{Digest, ImageTag};
 
@@ -30,6 +31,13 @@ impl Repository {
     pub fn reference(&self, tag: &ImageTag) -> String {
         format!("{}:{tag}", self.uri)
     }
+}
+
+/// An image as ECR has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub digest: Digest,
+    pub manifest: String,
 }
 
 /// The password is never shown: the type has no Debug.
@@ -92,6 +100,60 @@ impl Ecr {
             .map(|digest| Digest::parse(digest).map_err(anyhow::Error::msg))
             .transpose()
             .context(tried)
+    }
+
+    /// The image of ours under a tag, with its manifest; None when the tag is not there.
+    pub async fn image(&self, repository: &str, tag: &ImageTag) -> anyhow::Result<Option<Stored>> {
+        let tried = format!("looking for `{repository}:{tag}` in ECR");
+        let answer = self
+            .client
+            .batch_get_image()
+            .repository_name(repository)
+            .image_ids(ImageIdentifier::builder().image_tag(tag.as_str()).build())
+            .accepted_media_types(MANIFEST_TYPE)
+            .send()
+            .await
+            .map_err(|error| explain(error, &tried))?;
+        let image = answer.images.unwrap_or_default().into_iter().next();
+        Ok(image.and_then(|image| {
+            Some(Stored {
+                digest: Digest::parse(&image.image_id?.image_digest?).ok()?,
+                manifest: image.image_manifest?,
+            })
+        }))
+    }
+
+    /// Gives a tag to an image whose layers are in the repository. False when the tag is taken and
+    /// cannot be moved.
+    pub async fn put_image(
+        &self,
+        repository: &str,
+        manifest: &str,
+        media_type: &str,
+        tag: &ImageTag,
+    ) -> anyhow::Result<bool> {
+        let answer = self
+            .client
+            .put_image()
+            .repository_name(repository)
+            .image_manifest(manifest)
+            .image_manifest_media_type(media_type)
+            .image_tag(tag.as_str())
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_image_tag_already_exists_exception()
+                    || error.err().is_image_already_exists_exception() =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(explain(
+                error,
+                &format!("tagging an image of `{repository}` as {}", tag.short()),
+            )),
+        }
     }
 
     /// A login for docker, good for twelve hours.

@@ -97,6 +97,21 @@ impl Git {
             .map(|(_, behind)| behind)
     }
 
+    /// What a tree has at `paths`, as (path, object ID); those that it lacks are left out.
+    pub fn entries(&self, tree: &str, paths: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+        let tree = git2::Oid::from_str(tree)
+            .and_then(|id| self.repository.find_tree(id))
+            .with_context(|| format!("reading the tree {tree}"))?;
+        let entries = paths.iter().filter_map(|path| {
+            let entry = tree.get_path(Path::new(path)).ok()?;
+            Some((
+                path.clone(),
+                format!("{:o} {}", entry.filemode(), entry.id()),
+            ))
+        });
+        Ok(entries.collect())
+    }
+
     /// The state of `paths` (those that exist) in the working tree.
     pub fn tree(&self, paths: &[&str]) -> anyhow::Result<Tree> {
         let sh = Shell::new()?;

@@ -94,12 +94,14 @@ impl Registry {
         })
     }
 
-    /// Uploads what the registry lacks, all blobs at once, and then names it. `mount_from` is another
+    /// Uploads what the registry lacks, all blobs at once, and then names it; whether the second
+    /// tag was free is no matter. `mount_from` is another
     /// repository of this registry, whose blobs it may link instead of taking them again.
     pub async fn push(
         &self,
         image: &Image,
         tag: &ImageTag,
+        second_tag: Option<&ImageTag>,
         mount_from: Option<&str>,
     ) -> anyhow::Result<Pushed> {
         let [rootfs, binary] = &image.layers;
@@ -109,7 +111,13 @@ impl Registry {
             self.ensure(&image.config, None),
         )?;
         let uploads = [rootfs, binary, config];
-        let tagged = self.put_manifest(&image.manifest, tag).await?;
+        let second = async {
+            match second_tag {
+                Some(tag) => self.put_manifest(&image.manifest, tag).await,
+                None => Ok(false),
+            }
+        };
+        let (tagged, _) = tokio::try_join!(self.put_manifest(&image.manifest, tag), second)?;
         Ok(Pushed {
             uploaded: uploads.iter().flatten().count(),
             bytes: uploads.iter().flatten().sum(),

@@ -46,7 +46,7 @@ pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<Built
         .into());
     }
     let built = match settings.builder {
-        Builder::Daemonless => assemble(session, &binary).await?,
+        Builder::Daemonless => assemble(session, plan, &binary).await?,
         Builder::Docker => docker_build(session, plan, &binary).await?,
     };
     let size = std::fs::metadata(&binary)
@@ -64,11 +64,13 @@ pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<Built
 }
 
 /// Without Docker: a static binary needs no base image and no build steps.
-async fn assemble(session: &Session, binary: &Path) -> anyhow::Result<BuiltImage> {
+async fn assemble(session: &Session, plan: &Plan, binary: &Path) -> anyhow::Result<BuiltImage> {
     let settings = &session.settings;
     let bytes = std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
     let (name, platform) = (settings.package.clone(), settings.platform);
-    let image = tokio::task::spawn_blocking(move || image::assemble(&name, &bytes, platform))
+    let uncommitted = plan.tag.is_dirty();
+    let work = move || image::assemble(&name, &bytes, platform, uncommitted);
+    let image = tokio::task::spawn_blocking(work)
         .await
         .context("assembling the image")??;
     Ok(BuiltImage::Assembled(Box::new(image)))
@@ -85,6 +87,7 @@ async fn docker_build(session: &Session, plan: &Plan, binary: &Path) -> anyhow::
         &dockerfile,
         &reference,
         settings.platform,
+        plan.tag.is_dirty().then_some(image::UNCOMMITTED),
         &session.interrupt,
         |line| session.reporter.output(Step::Build, line),
     )
@@ -93,10 +96,19 @@ async fn docker_build(session: &Session, plan: &Plan, binary: &Path) -> anyhow::
     Ok(BuiltImage::InDocker(reference))
 }
 
+/// What decides the binary beside its sources, as text: the compiler, the target, profile and flags.
+pub async fn build_inputs(session: &Session) -> anyhow::Result<String> {
+    let compiler = compiler(session).await?;
+    let toolchain = Toolchain::choose(session.settings.platform, &host_of(&compiler)?);
+    // The flags without this machine's paths, which they take out of the binary.
+    let flags = rustflags(Path::new("/src"), Path::new("/cargo"));
+    Ok(format!("{compiler}\n{toolchain:?}\n{PROFILE}\n{flags}\n"))
+}
+
 /// Compiles the static binary and returns where cargo put it.
 async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
     let settings = &session.settings;
-    let toolchain = Toolchain::choose(settings.platform, &host_triple(session).await?);
+    let toolchain = Toolchain::choose(settings.platform, &host_of(&compiler(session).await?)?);
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut program = match toolchain {
         Toolchain::Native(_) => Program::new(cargo).arg("build"),
@@ -118,7 +130,10 @@ async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
             "--message-format",
             "json-render-diagnostics",
         ])
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&settings.root))
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            rustflags(&settings.root, &cargo_home()),
+        )
         // Flags of the user's shell would make another image of the same commit.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_BUILD_RUSTFLAGS")
@@ -194,27 +209,34 @@ impl Toolchain {
     }
 }
 
-async fn host_triple(session: &Session) -> anyhow::Result<String> {
+/// What `rustc -vV` says: its version, commit and host.
+async fn compiler(session: &Session) -> anyhow::Result<String> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let answer = Program::new(rustc)
+    Program::new(rustc)
         .arg("-vV")
         .current_dir(&session.settings.root)
         .read(&session.interrupt)
-        .await?;
+        .await
+}
+
+fn host_of(answer: &str) -> anyhow::Result<String> {
     let host = answer.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc names no host")?.to_owned())
 }
 
 /// Static, and without this machine's paths in panic messages: the same sources give the same image.
-fn rustflags(root: &Path) -> String {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+fn rustflags(root: &Path, cargo_home: &Path) -> String {
     [
         "-Ctarget-feature=+crt-static".to_owned(),
         format!("--remap-path-prefix={}=/src", root.display()),
-        format!("--remap-path-prefix={cargo_home}=/cargo"),
+        format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
     ]
     .join("\u{1f}")
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }
 
 /// The Docker context: the binary and the few files that it needs around it.

@@ -3,6 +3,7 @@
 
 pub mod apply_terraform;
 pub mod build_image;
+pub mod content;
 pub mod follow_task;
 pub mod launch_task;
 pub mod preflight;

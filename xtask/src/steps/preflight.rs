@@ -11,15 +11,17 @@ use crate::ui::Step;
 
 /// The files whose content is the image's and the infra's; a change elsewhere makes no dirty tree.
 pub fn watched_paths(session: &Session) -> Vec<String> {
-    let mut paths: Vec<String> = [
-        "Cargo.toml",
-        "Cargo.lock",
-        "rust-toolchain.toml",
-        ".cargo",
-        "infra",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut paths = image_paths(session);
+    paths.push("infra".to_owned());
+    paths.sort();
+    paths
+}
+
+/// The files whose content decides the image.
+pub fn image_paths(session: &Session) -> Vec<String> {
+    let mut paths: Vec<String> = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo"]
+        .map(str::to_owned)
+        .to_vec();
     paths.push(session.settings.package.clone());
     paths.push(session.settings.dockerfile.display().to_string());
     paths.sort();

@@ -10,7 +10,9 @@ use crate::failure::Problem;
 use crate::names::{Digest, ImageTag};
 use crate::plan::Plan;
 use crate::session::Session;
+use crate::settings::Builder;
 use crate::steps::build_image::{BuiltImage, build_image};
+use crate::steps::content::{ContentTags, content_tags, tag_same_content};
 use crate::ui::{Step, plural::count};
 
 /// An image that is in ECR.
@@ -38,14 +40,30 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
             digest: digest.clone(),
         });
     }
+    if session.settings.builder == Builder::Docker {
+        // What a Dockerfile makes depends on more than the tree: on its FROM, on servers of packages.
+        let built = build_image(session, plan).await?;
+        return push_image(session, plan, built, None).await;
+    }
+    let content = content_tags(session, plan).await?;
+    if let Some(digest) = tag_same_content(session, plan, &content).await? {
+        let why = format!("the same sources are in ECR as {}", digest.short());
+        session.reporter.skipped(Step::Build, &why);
+        return Ok(PushedImage {
+            repository: plan.repository.clone(),
+            tag: plan.tag.clone(),
+            digest,
+        });
+    }
     let built = build_image(session, plan).await?;
-    push_image(session, plan, built).await
+    push_image(session, plan, built, Some(&content)).await
 }
 
 async fn push_image(
     session: &Session,
     plan: &Plan,
     built: BuiltImage,
+    content: Option<&ContentTags>,
 ) -> anyhow::Result<PushedImage> {
     let registry = plan.repository.registry();
     let timer = session
@@ -53,7 +71,7 @@ async fn push_image(
         .started(Step::Push, format!("to {registry}"));
     let login = session.aws().await.ecr().login().await?;
     let (digest, moved) = match built {
-        BuiltImage::Assembled(image) => push_layers(session, plan, &image, &login).await?,
+        BuiltImage::Assembled(image) => push_layers(session, plan, &image, content, &login).await?,
         BuiltImage::InDocker(reference) => (
             docker_push(session, plan, &reference, &login).await?,
             String::new(),
@@ -73,13 +91,15 @@ async fn push_layers(
     session: &Session,
     plan: &Plan,
     image: &Image,
+    content: Option<&ContentTags>,
     login: &Login,
 ) -> anyhow::Result<(Digest, String)> {
     let registry = Registry::new(&plan.repository.uri, Some(login))?;
     let mount_from = session.settings.mount_from.as_deref();
+    let second_tag = content.map(|content| &content.own);
     let mut interrupt = session.interrupt.clone();
     let pushed = tokio::select! {
-        pushed = registry.push(image, &plan.tag, mount_from) => pushed?,
+        pushed = registry.push(image, &plan.tag, second_tag, mount_from) => pushed?,
         () = interrupt.requested() => {
             return Err(Problem::interrupted("interrupted while the image was pushed: nothing names what was uploaded").into());
         }

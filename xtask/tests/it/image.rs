@@ -137,3 +137,36 @@ fn the_same_sources_give_the_same_digest() {
     assert_eq!(first, second);
     assert!(said.contains("0 blobs uploaded"), "{said}");
 }
+
+/// A commit of what was tried before needs no build. Its image is another one all the same, as ECR's
+/// lifecycle expires those of uncommitted work, whatever other tags they have.
+#[test]
+fn a_new_commit_with_the_same_sources_is_not_built() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    let publish = || {
+        let ended = checkout
+            .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
+            .run()
+            .expect_code(0);
+        let (tag, digest) = ended.stdout.trim().rsplit_once('@').unwrap();
+        (tag.to_owned(), digest.to_owned(), ended.stderr)
+    };
+    checkout.write("api/tried.txt", "first uncommitted, then committed");
+    let (dirty_tag, dirty, _) = publish();
+    let before = checkout.git(["rev-parse", "HEAD"]);
+    checkout.commit("what was tried");
+    let (tag, committed, said) = publish();
+    assert!(said.contains("the same sources are in ECR as"), "{said}");
+    assert!(
+        dirty_tag.contains("-dirty-") && !tag.contains("-dirty-"),
+        "{tag}"
+    );
+    assert_ne!(dirty, committed);
+    checkout.commit("only docs, so to speak: the same tree");
+    let (next_tag, same, said) = publish();
+    assert!(said.contains("the same sources are in ECR as"), "{said}");
+    assert_ne!(tag, next_tag);
+    assert_eq!(committed, same);
+    checkout.git(["reset", "--quiet", "--hard", before.trim()]);
+}

@@ -6,16 +6,20 @@
 mod layer;
 mod rootfs;
 
-use serde_json::json;
+use anyhow::Context as _;
+use serde_json::{Value, json};
 
 use crate::names::{Digest, Platform};
-pub use layer::Layer;
+pub use layer::{Layer, digest_of};
 pub use rootfs::{PASSWD, ca_bundle};
 
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
+/// Marks an image of uncommitted work, so that its digest is never that of a commit's image: the first
+/// expires, and with it would go the second.
+pub const UNCOMMITTED: &str = "background-tasks.uncommitted";
 /// Nothing in an image has a time: what is in it decides its digest, not when it was made.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 /// What Docker gives every image, even one from scratch.
@@ -41,7 +45,7 @@ pub struct Blob {
 impl Blob {
     pub fn new(bytes: Vec<u8>) -> Self {
         Blob {
-            digest: layer::digest_of(&bytes),
+            digest: digest_of(&bytes),
             bytes,
         }
     }
@@ -49,7 +53,12 @@ impl Blob {
 
 /// The image of a static binary, which is its entrypoint: `/<name>`. It compresses, so call it where
 /// that blocks nobody.
-pub fn assemble(name: &str, binary: &[u8], platform: Platform) -> anyhow::Result<Image> {
+pub fn assemble(
+    name: &str,
+    binary: &[u8],
+    platform: Platform,
+    uncommitted: bool,
+) -> anyhow::Result<Image> {
     let entry = layer::Entry {
         path: name,
         mode: 0o755,
@@ -60,12 +69,31 @@ pub fn assemble(name: &str, binary: &[u8], platform: Platform) -> anyhow::Result
         layer::of_entries(&[entry], "the static binary")?,
     ];
     let config = Blob::new(config(name, &layers, platform).into_bytes());
-    let manifest = Blob::new(manifest(&layers, &config).into_bytes());
+    let manifest = manifest(&layers, &config);
+    let manifest = marked(&manifest, uncommitted).context("the manifest of the image")?;
+    let manifest = Blob::new(manifest.into_bytes());
     Ok(Image {
         layers,
         config,
         manifest,
     })
+}
+
+/// What decides an image beside its binary: the text changes when the recipe here does.
+pub fn recipe(name: &str, platform: Platform) -> anyhow::Result<String> {
+    Ok(config(name, &[rootfs::layer()?], platform))
+}
+
+/// The manifest of an image of ours with the mark of uncommitted work, or without. None when it is no
+/// manifest.
+pub fn marked(manifest: &str, uncommitted: bool) -> Option<String> {
+    let mut manifest: Value = serde_json::from_str(manifest).ok()?;
+    let fields = manifest.as_object_mut()?;
+    fields.shift_remove("annotations");
+    if uncommitted {
+        fields.insert("annotations".into(), json!({ UNCOMMITTED: "true" }));
+    }
+    Some(manifest.to_string())
 }
 
 fn config(name: &str, layers: &[Layer], platform: Platform) -> String {
