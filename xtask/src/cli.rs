@@ -148,6 +148,18 @@ pub enum Command {
     #[command(after_help = "Examples:\n  cargo xtask tasks\n  cargo xtask tasks --check")]
     Tasks(Tasks),
 
+    /// Fire a task's real schedule or S3 trigger now, and follow the task that it starts
+    ///
+    /// What is tried is the wiring: the role, its permissions, the rule, its pattern, the target. When
+    /// nothing starts, the broken link is named, from what AWS itself says of it.
+    #[command(
+        after_help = "Examples:\n  cargo xtask trigger schedule nightly-report --sandbox\n  cargo xtask trigger s3 import-claims --file claims.csv"
+    )]
+    Trigger {
+        #[command(subcommand)]
+        action: Trigger,
+    },
+
     /// Look at, pause or resume the workflows that deploy main by themselves
     #[command(
         after_help = "Examples:\n  cargo xtask auto-deploy status\n  cargo xtask auto-deploy pause --sandbox"
@@ -312,6 +324,40 @@ pub struct NewTask {
     /// Memory in MiB; the least that goes with --cpu otherwise
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Trigger {
+    /// Make a one-off twin of the task's schedule, with its role and target, that fires within two minutes
+    Schedule(TriggerSchedule),
+    /// Upload a file under a key that the task's rule takes, and delete it afterwards
+    S3(TriggerS3),
+}
+
+#[derive(Debug, Args)]
+pub struct TriggerSchedule {
+    /// The task, as tasks.tf names it
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// Which schedule, when several start the task
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TriggerS3 {
+    /// The task, as tasks.tf names it
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// What to upload
+    #[arg(long, value_name = "PATH")]
+    pub file: std::path::PathBuf,
+    /// Upload it under this key; one that the rule takes otherwise
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Which rule, when several start the task
+    #[arg(long)]
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]

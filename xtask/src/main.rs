@@ -16,6 +16,7 @@ mod settings;
 mod steps;
 mod ui;
 mod verdict;
+mod wiring;
 
 use std::process::ExitCode;
 

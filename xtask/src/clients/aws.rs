@@ -13,7 +13,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::{ecr::Ecr, ecs::Ecs, logs::Logs};
+use super::{
+    ecr::Ecr, ecs::Ecs, events::Events, logs::Logs, objects::Objects, scheduler::Scheduler,
+    signed::Signed,
+};
 use crate::failure::Problem;
 use crate::sandbox::address::Address;
 use crate::settings::Environment;
@@ -89,6 +92,22 @@ impl Aws {
 
     pub fn logs(&self) -> Logs {
         Logs::new(aws_sdk_cloudwatchlogs::Client::new(&self.config))
+    }
+
+    pub fn scheduler(&self) -> Scheduler {
+        Scheduler::new(self.signed())
+    }
+
+    pub fn events(&self) -> Events {
+        Events::new(self.signed())
+    }
+
+    pub fn objects(&self) -> Objects {
+        Objects::new(self.signed())
+    }
+
+    pub fn signed(&self) -> Signed {
+        Signed::new(self.config.clone())
     }
 
     /// Asks STS who we are. It needs no permission, so that an error is about the credentials.

@@ -9,6 +9,7 @@ mod run;
 mod sandbox;
 mod stop;
 mod tasks;
+mod trigger;
 mod try_task;
 
 use crate::cli::{self, Cli, Command, Global};
@@ -39,6 +40,7 @@ pub async fn run(cli: Cli, command: String, reporter: &Reporter) -> anyhow::Resu
         Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,
         Command::Stop(args) => stop::run(&args, &Session::open(&global).await?).await,
         Command::NewTask(args) => new_task::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Trigger { action } => trigger::run(&action, &Session::open(&global).await?).await,
         Command::Tasks(args) => tasks::run(&args, &Session::open_without_sandbox(&global)?),
         Command::AutoDeploy { action } => {
             auto_deploy::run(action, &Session::open(&global).await?).await

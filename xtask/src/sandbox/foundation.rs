@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::address::{ACCOUNT, Address};
+use crate::clients::aws::Aws;
 use crate::clients::terraform::Terraform;
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
@@ -46,7 +47,15 @@ pub async fn apply(
         lock_timeout: std::time::Duration::ZERO,
     };
     terraform.init(interrupt, |_| {}).await?;
-    terraform.apply_directly(&state, interrupt).await
+    terraform.apply_directly(&state, interrupt).await?;
+    // `disposable` leaves the queues out, because Terraform waits half a minute for each.
+    let environment = Address::environment(&settings.environment);
+    let events = Aws::connect(&environment, Some(address)).await.events();
+    for name in &settings.environments {
+        let queue = format!("{}-{name}-ecs-tasks-dead-letters", settings.app);
+        events.create_queue(&queue).await?;
+    }
+    Ok(())
 }
 
 /// The backend block is alone in its file, which stays behind: local state is what is left.

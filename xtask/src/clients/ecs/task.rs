@@ -21,6 +21,8 @@ pub struct Task {
     pub stopped_at: Option<SystemTime>,
     pub containers: Vec<Container>,
     pub tags: Vec<(String, String)>,
+    /// The words of all commands that whoever started it put in place of the definition's.
+    pub command_overrides: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,7 +63,15 @@ pub(super) fn task_of(task: aws_sdk_ecs::types::Task) -> Task {
     let time = |time: Option<aws_smithy_types::DateTime>| {
         time.and_then(|time| SystemTime::try_from(time).ok())
     };
+    let overrides = task
+        .overrides
+        .and_then(|overrides| overrides.container_overrides);
     Task {
+        command_overrides: overrides
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|container| container.command.unwrap_or_default())
+            .collect(),
         arn: task.task_arn.unwrap_or_default(),
         task_definition: task.task_definition_arn.unwrap_or_default(),
         last_status: task.last_status.unwrap_or_default(),

@@ -8,8 +8,8 @@ what the input transformer makes) is the overrides. startedBy is "events-rule/NA
 "chronos-schedule/NAME", cut to 36 characters. A log group as target gets the event as one line.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 
-Here: the same, in this process; a refused RunTask is logged. AWS repeats a failed one for up to 24
-hours, this does not. Roles and their policies are not looked at.
+Here: the same, in this process. AWS repeats a failed RunTask for up to 24 hours, this does not: it
+is a dead letter at once. `target_roles` says what the target's role decides.
 
 Instead of: `eventbridge._invoke_target`, for these two kinds of target.
 """
@@ -22,6 +22,7 @@ import uuid
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import ecs, eventbridge, scheduler
 
+from . import target_roles
 from .hooks import replaces, uses
 
 logger = logging.getLogger("sandbox.targets")
@@ -62,6 +63,11 @@ def invoke_target(target, event, rule, view=None):
     view = view or eventbridge._pattern_event_view(event)
     try:
         handler(arn, target, rule, payload(target, rule, view))
+    except target_roles.Refused as refused:
+        logger.warning("%s started nothing: %s", rule.get("Arn"), refused)
+        scheduled = target_roles.service_of(rule) == target_roles.SCHEDULER
+        text = target.get("Input") if scheduled else json.dumps(view.event_with_detail())
+        target_roles.dead_letter(target, rule, text or "{}", refused)
     except Exception:
         logger.exception("target %s of %s failed", target.get("Arn"), rule.get("Arn"))
 
@@ -94,16 +100,14 @@ def run_task(arn, target, rule, text):
         if isinstance(overrides, dict):
             body["overrides"] = overrides
     body = {name: value for name, value in body.items() if value not in (None, "")}
+    target_roles.require(target.get("RoleArn", ""), rule, body)
     status, _headers, answer = ecs._run_task(body)
+    answer = json.loads(answer)
     if status != 200:
-        logger.warning(
-            "%s could not run %s: %s",
-            rule.get("Arn"),
-            body["taskDefinition"],
-            answer.decode() if isinstance(answer, bytes) else answer,
-        )
-    else:
-        logger.info("%s ran %s", rule.get("Arn"), body["taskDefinition"])
+        raise target_roles.Refused(answer.get("__type", ""), answer.get("message", str(answer)))
+    if answer.get("failures"):
+        raise target_roles.Refused("ECS", json.dumps(answer["failures"]))
+    logger.info("%s ran %s", rule.get("Arn"), body["taskDefinition"])
 
 
 def lower_first_letters(value):

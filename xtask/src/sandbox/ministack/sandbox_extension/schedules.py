@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 from ministack.core.responses import new_uuid, request_scope
 from ministack.services import eventbridge, scheduler
 
+from . import target_roles
 from .hooks import replaces, uses
 
 logger = logging.getLogger("sandbox.schedules")
@@ -103,6 +104,9 @@ def invalid(body):
         return scheduler._error(
             400, "ValidationException", f"Invalid Schedule Expression Timezone {zone}."
         )
+    role = (body.get("Target") or {}).get("RoleArn")
+    if role and not target_roles.trusts(role, target_roles.SCHEDULER, ""):
+        return scheduler._error(400, "ValidationException", target_roles.CANNOT_ASSUME)
     return None
 
 

@@ -15,6 +15,28 @@ ROLE = "arn:aws:iam::000000000000:role/events"
 CLUSTER_ARN = f"arn:aws:ecs:us-east-1:000000000000:cluster/{CLUSTER}"
 
 
+def make_role(iam, arn, services=("events", "scheduler"), actions=("ecs:RunTask", "iam:PassRole")):
+    """A role that these services may assume and that may do this, to everything; made anew."""
+    name = arn.rsplit("/", 1)[-1]
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": [f"{service}.amazonaws.com" for service in services]},
+    }
+    policy = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    try:
+        iam.create_role(
+            RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+        )
+    except iam.exceptions.EntityAlreadyExistsException:
+        iam.update_assume_role_policy(
+            RoleName=name, PolicyDocument=json.dumps({"Statement": [trust]})
+        )
+    iam.put_role_policy(
+        RoleName=name, PolicyName="all", PolicyDocument=json.dumps({"Statement": [policy]})
+    )
+
+
 def moment(text, zone="UTC"):
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
 
@@ -106,6 +128,7 @@ class Running(unittest.TestCase):
         self.ecs = shared()
         self.events = self.ecs.sandbox.client("events")
         self.scheduler = self.ecs.sandbox.client("scheduler")
+        make_role(self.ecs.sandbox.client("iam"), ROLE)
         self.parameters = {
             "TaskDefinitionArn": self.ecs.define(),
             "LaunchType": "FARGATE",
@@ -124,7 +147,7 @@ class Running(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, f"no task was started by {started_by}")
             time.sleep(0.1)
 
-    def schedule(self, name, expr, zone, **options):
+    def schedule(self, name, expr, zone, role=ROLE, **options):
         self.scheduler.create_schedule(
             Name=name,
             ScheduleExpression=expr,
@@ -133,7 +156,7 @@ class Running(unittest.TestCase):
             **options,
             Target={
                 "Arn": CLUSTER_ARN,
-                "RoleArn": ROLE,
+                "RoleArn": role,
                 "EcsParameters": self.parameters,
                 "Input": json.dumps(
                     {"containerOverrides": [{"name": "task", "command": ["args", name]}]}
@@ -208,6 +231,43 @@ class Running(unittest.TestCase):
         s3.put_object(Bucket="inbox", Key='in/a b "q".csv', Body=b"")
         task = self.wait_for_task("events-rule/arrived")
         self.assertEqual(self.ecs.lines(task["taskArn"]), ["[inbox]", '[in/a b "q".csv]'])
+
+    def test_a_role_that_may_not_start_the_task_makes_a_dead_letter(self):
+        iam, sqs = self.ecs.sandbox.client("iam"), self.ecs.sandbox.client("sqs")
+        url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        queue = {"Arn": "arn:aws:sqs:us-east-1:000000000000:dead"}
+        task_role = "arn:aws:iam::000000000000:role/of-the-task"
+        self.parameters["TaskDefinitionArn"] = self.ecs.define(
+            family="with-role", taskRoleArn=task_role
+        )
+        role = "arn:aws:iam::000000000000:role/lacking"
+        for number, (services, actions, expected) in enumerate(
+            (
+                (["lambda"], ["*"], "unable to assume role"),
+                (["events"], ["iam:PassRole"], "perform: ecs:RunTask on resource"),
+                (["events"], ["ecs:RunTask"], f"perform: iam:PassRole on resource: {task_role}"),
+            )
+        ):
+            make_role(iam, role, services, actions)
+            name = f"lacking-{number}"
+            self.events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
+            target = {"Id": "task", "Arn": CLUSTER_ARN, "RoleArn": role}
+            target |= {"EcsParameters": self.parameters, "DeadLetterConfig": queue}
+            self.events.put_targets(Rule=name, Targets=[target])
+            event = {"Source": name, "DetailType": "x", "Detail": json.dumps({"n": number})}
+            self.events.put_events(Entries=[event])
+            letters = sqs.receive_message(
+                QueueUrl=url, WaitTimeSeconds=5, MessageAttributeNames=["All"]
+            )["Messages"]
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=letters[0]["ReceiptHandle"])
+            attributes = letters[0]["MessageAttributes"]
+            self.assertIn(expected, attributes["ERROR_MESSAGE"]["StringValue"])
+            self.assertTrue(attributes["RULE_ARN"]["StringValue"].endswith(f"rule/{name}"))
+            self.assertEqual(json.loads(letters[0]["Body"])["detail"], {"n": number})
+
+    def test_a_schedule_needs_a_role_that_scheduler_may_assume(self):
+        with self.assertRaisesRegex(ClientError, "must allow AWS EventBridge Scheduler"):
+            self.schedule("no-role", "rate(1 day)", "UTC", "arn:aws:iam::000000000000:role/none")
 
     def test_every_change_of_a_task_is_written_to_a_log_group(self):
         self.ecs.logs.create_log_group(logGroupName="task-events")
