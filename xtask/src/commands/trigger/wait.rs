@@ -7,7 +7,7 @@ use crate::clients::ecs::{Ecs, Task};
 use crate::clients::events::Events;
 use crate::failure::Problem;
 use crate::session::Session;
-use crate::steps::follow_task::follow_task;
+use crate::steps::follow_task::{OnTimeout, Wait, follow_task};
 use crate::steps::launch_task::{RunningTask, find_definition};
 use crate::steps::preflight::as_problem;
 use crate::ui::Step;
@@ -15,6 +15,12 @@ use crate::verdict::verdict;
 use crate::wiring;
 
 const PAUSE: Duration = Duration::from_millis(700);
+/// The task is ours alone: whoever interrupts means it, too.
+const WAIT: Wait = Wait {
+    timeout: None,
+    on_timeout: OnTimeout::Leave,
+    on_interrupt: None,
+};
 
 /// What is waited for, and where its absence would be explained.
 pub struct Awaited<'a> {
@@ -137,8 +143,9 @@ pub async fn follow(session: &Session, awaited: &Awaited<'_>, task: Task) -> any
         container: own.map(|own| own.name.clone()).unwrap_or_default(),
         task,
         definition,
+        record: None,
     };
-    let end = follow_task(session, &running, None).await?;
+    let end = follow_task(session, &running, WAIT, None).await?;
     let verdict = verdict(&end);
     session.reporter.text(verdict.render());
     Ok(verdict.exit_code)
