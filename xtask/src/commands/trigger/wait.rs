@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use crate::cli::OnTimeout;
 use crate::clients::ecs::{Ecs, Task};
 use crate::clients::events::Events;
 use crate::failure::Problem;
 use crate::session::Session;
-use crate::steps::follow_task::{OnTimeout, Wait, follow_task};
+use crate::steps::follow_task::{Wait, follow_task};
 use crate::steps::launch_task::{RunningTask, find_definition};
 use crate::steps::preflight::as_problem;
 use crate::ui::Step;
