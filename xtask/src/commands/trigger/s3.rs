@@ -27,7 +27,7 @@ pub async fn run(args: &TriggerS3, session: &Session) -> anyhow::Result<u8> {
     let timer = session
         .reporter
         .started(Step::Check, format!("the S3 trigger of {}", args.task));
-    let (rule, target) = find(session, args, &aws).await?;
+    let (rule, target) = find(session, args, aws).await?;
     let objects = pattern::read(&rule.pattern).ok_or_else(|| {
         broken(
             Link::Pattern,
@@ -51,7 +51,7 @@ pub async fn run(args: &TriggerS3, session: &Session) -> anyhow::Result<u8> {
             rule.name, objects.bucket, objects.key.prefix, objects.key.suffix
         ),
     );
-    require_wiring(session, &aws, &rule, &objects, &key, body.len()).await?;
+    require_wiring(session, aws, &rule, &objects, &key, body.len()).await?;
     let definition = target.task_definition.clone().unwrap_or_default();
     let cluster = require_target(&aws.ecs(), &target.arn, &definition).await?;
 
