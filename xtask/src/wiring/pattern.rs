@@ -123,7 +123,7 @@ mod tests {
         for (keys, expected) in [
             (r#"[{"wildcard":"in/*.csv"}]"#, Some("in/T-a.csv")),
             (r#"[{"wildcard":"in\\*/*"}]"#, Some("in*/T-a.csv")),
-            (r#"[{"wildcard":"*/x/*.csv"}]"#, Some("T-a/x/.csv")),
+            (r#"[{"wildcard":"*/x/*.csv"}]"#, Some("T-a.csv/x/.csv")),
             (r#"[{"prefix":"in/"}]"#, Some("in/T-a.csv")),
             (r#"[{"suffix":".csv"}]"#, Some("T-a.csv")),
             (r#"["exactly"]"#, Some("exactly")),
