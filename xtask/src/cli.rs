@@ -169,6 +169,48 @@ pub enum Command {
         action: AutoDeploy,
     },
 
+    /// Say whether everything is there that the loop needs, with a fix for what is not
+    ///
+    /// Looks at tools, credentials, the repository, the cluster, the state bucket, GitHub and the
+    /// disk, all at once, within two seconds. Changes nothing; exits with 1 when something is missing.
+    #[command(
+        after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --sandbox --json"
+    )]
+    Doctor,
+
+    /// List the last loops: when, what, how long, how they ended
+    ///
+    /// Every try, run, deploy and build-and-publish leaves a record under target/xtask/runs; the
+    /// newest 50 are kept.
+    #[command(
+        after_help = "Examples:\n  cargo xtask history\n  cargo xtask history --limit 5 --json"
+    )]
+    History(History),
+
+    /// Make a page of one loop: timeline, the task's way through ECS, log, verdict
+    ///
+    /// One HTML file that needs no network and no server. stdout has its path.
+    #[command(
+        after_help = "Examples:\n  cargo xtask report --open\n  cargo xtask report 20260102-030405-1a2b3c"
+    )]
+    Report(Report),
+
+    /// Print the completion script for a shell
+    ///
+    /// Completes commands, options, and the names of tasks, environments and records. The script
+    /// asks the binary that was built last; a key press builds nothing.
+    #[command(
+        after_help = "Examples:\n  source <(cargo xtask completions bash)\n  cargo xtask completions fish | source"
+    )]
+    Completions { shell: Shell },
+
+    /// The words that fit, for the completion scripts
+    #[command(hide = true)]
+    Complete {
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+
     /// Manage the local AWS
     #[command(after_help = "Examples:\n  cargo xtask sandbox status\n  cargo xtask sandbox reset")]
     Sandbox {
@@ -210,6 +252,33 @@ pub struct Try {
     /// Show what would be done, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Run the loop again whenever a file that it depends on is saved
+    #[arg(long, conflicts_with = "dry_run")]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// How many, newest first
+    #[arg(long, value_name = "NUMBER", default_value = "20")]
+    pub limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// A record's name, or its beginning; the last loop otherwise
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Args)]

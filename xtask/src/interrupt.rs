@@ -71,6 +71,11 @@ impl Interrupt {
         self.asked.borrow().terminate
     }
 
+    /// Asks as a first Ctrl-C would: a watch gives up a loop for the next one.
+    pub fn ask_to_stop(&self) {
+        self.ask.send_modify(|asked| asked.times += 1);
+    }
+
     /// The user has thought better of it: the next Ctrl-C is the first one again.
     pub fn carry_on(&self) {
         self.ask.send_replace(Asked::default());

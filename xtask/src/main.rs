@@ -20,6 +20,8 @@ mod wiring;
 
 use std::process::ExitCode;
 
+use crate::names::TaskName;
+use crate::ui::event::Subject;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 #[expect(clippy::print_stderr, reason = "there is no reporter yet")]
@@ -38,16 +40,20 @@ fn main() -> ExitCode {
         }
     };
     let reporter = ui::Reporter::new(commands::ui_options(&cli.global));
-    let outcome = runtime.block_on(commands::run(cli, command_name(&matches), &reporter));
+    let outcome = runtime.block_on(commands::run(cli, subject(&matches), &reporter));
     ExitCode::from(reporter.end(outcome))
 }
 
-/// `try`, `sandbox up`.
-fn command_name(matches: &ArgMatches) -> String {
-    match matches.subcommand() {
-        Some((name, matches)) => format!("{name} {}", command_name(matches))
-            .trim_end()
-            .to_owned(),
-        None => String::new(),
+/// `try` of a task, `sandbox up` of none.
+fn subject(mut matches: &ArgMatches) -> Subject {
+    let mut names = Vec::new();
+    while let Some((name, inner)) = matches.subcommand() {
+        names.push(name);
+        matches = inner;
+    }
+    let task = matches.try_get_one::<TaskName>("task").ok().flatten();
+    Subject {
+        command: names.join(" "),
+        task: task.map(ToString::to_string),
     }
 }

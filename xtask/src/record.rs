@@ -4,6 +4,8 @@
 //! afterwards, the next call for the same run finds it and asks ECS with the same token, which gives
 //! the task that the token started, or starts the one that was never started.
 
+pub mod recorder;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -91,6 +93,14 @@ impl LaunchRecord {
     }
 }
 
+/// A name for this run that sorts by time: `20260102-030405-1a2b3c`.
+pub fn run_id(now: SystemTime) -> String {
+    let now = humantime::format_rfc3339_seconds(now).to_string();
+    let digits: String = now.chars().filter(char::is_ascii_digit).collect();
+    let (date, time) = digits.split_at(digits.len().min(8));
+    format!("{date}-{time}-{:06x}", fastrand::u32(..0x0100_0000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,5 +164,12 @@ mod tests {
         record.task_arn = Some("arn".into());
         assert!(record.is_repeatable(launched + Duration::from_secs(59)));
         assert!(!record.is_repeatable(launched + Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn run_ids_sort_by_time_and_fit_a_client_token() {
+        let id = run_id(SystemTime::now());
+        assert_eq!(id.len(), "20260102-030405-1a2b3c".len(), "{id}");
+        assert!(id.len() + 17 <= 64);
     }
 }

@@ -1,6 +1,7 @@
 //! What every command works with: the settings in use, and where the outside systems are.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
 
@@ -12,16 +13,19 @@ use crate::clients::terraform::Terraform;
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
 use crate::names::started_by;
+use crate::record::run_id;
 use crate::sandbox::Sandbox;
 use crate::sandbox::address::Address;
 use crate::settings::{self, Overrides, Settings};
-use crate::ui::event::Place;
+use crate::ui::event::{Place, Subject};
 use crate::ui::{Reporter, Step};
+
+/// The commands that leave a record.
+const RECORDED: [&str; 5] = ["try", "run", "build-and-publish", "deploy", "deploy-test"];
 
 /// What was asked for on the command line, and where it is reported.
 pub struct Invocation {
-    /// The command's name, as it is typed.
-    pub command: String,
+    pub subject: Subject,
     pub options: Global,
     pub reporter: Reporter,
 }
@@ -44,8 +48,7 @@ impl Session {
             let address = Sandbox::of(&session.settings)
                 .up(&session.reporter, &session.interrupt)
                 .await?;
-            session.settings.environment = Address::environment(&session.settings.environment);
-            session.sandbox = Some(address);
+            session.use_sandbox(address);
         } else if session.settings.environment.profile.is_some() {
             session.reporter.detail(
                 Step::Check,
@@ -53,6 +56,12 @@ impl Session {
             );
         }
         Ok(session)
+    }
+
+    /// The same code, another address.
+    pub fn use_sandbox(&mut self, address: Address) {
+        self.settings.environment = Address::environment(&self.settings.environment);
+        self.sandbox = Some(address);
     }
 
     /// For the commands that manage the sandbox itself.
@@ -66,7 +75,12 @@ impl Session {
         let start = std::env::current_dir()?;
         let settings = settings::load(&start, &overrides, &env_var)?;
         let reporter = invocation.reporter.clone();
-        reporter.begun(&invocation.command, place(&settings, global.sandbox));
+        let runs = settings.work_dir().join("runs");
+        let record = RECORDED
+            .contains(&invocation.subject.command.as_str())
+            .then(|| (runs.as_path(), run_id(SystemTime::now())));
+        let place = place(&settings, global.sandbox);
+        reporter.begun(invocation.subject.clone(), place, record);
         Ok(Session {
             settings,
             sandbox: None,

@@ -2,24 +2,29 @@
 
 mod auto_deploy;
 mod build_and_publish;
+mod completions;
 mod deploy;
+mod doctor;
+mod history;
 mod logs;
 mod new_task;
+mod report;
 mod run;
 mod sandbox;
 mod stop;
 mod tasks;
 mod trigger;
 mod try_task;
+mod watch;
 
 use crate::cli::{self, Cli, Command, Global};
 use crate::session::{Invocation, Session};
+use crate::ui::event::Subject;
 use crate::ui::{Json, Options, Reporter};
 
-/// `command` is its name as it was typed, such as `sandbox up`.
-pub async fn run(cli: Cli, command: String, reporter: &Reporter) -> anyhow::Result<u8> {
+pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Result<u8> {
     let mut global = Invocation {
-        command,
+        subject,
         options: cli.global,
         reporter: reporter.clone(),
     };
@@ -42,6 +47,11 @@ pub async fn run(cli: Cli, command: String, reporter: &Reporter) -> anyhow::Resu
         Command::NewTask(args) => new_task::run(&args, &Session::open_without_sandbox(&global)?),
         Command::Trigger { action } => trigger::run(&action, &Session::open(&global).await?).await,
         Command::Tasks(args) => tasks::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Doctor => doctor::run(&global).await,
+        Command::History(args) => history::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Report(args) => report::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Completions { shell } => Ok(completions::script(shell, &global)),
+        Command::Complete { words } => Ok(completions::complete(&words, &global)),
         Command::AutoDeploy { action } => {
             auto_deploy::run(action, &Session::open(&global).await?).await
         }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::cli::Try;
 use crate::commands::run::{wait, wishes};
+use crate::commands::watch;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
 use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
@@ -15,6 +16,14 @@ use crate::steps::require_paused::require_paused;
 use crate::verdict::verdict;
 
 pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
+    if args.watch {
+        watch::run(args, session).await
+    } else {
+        once(args, session).await
+    }
+}
+
+pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
     let task = &args.launch.task;
     let request = Request {
         task: Some(task.to_string()),

@@ -11,6 +11,7 @@ use crate::clients::terraform::outputs::Outputs;
 use crate::failure::Problem;
 use crate::names::{TaskName, did_you_mean};
 use crate::record::LaunchRecord;
+use crate::record::run_id;
 use crate::session::Session;
 use crate::steps::require_paused::Paused;
 use crate::ui::{Step, Timer};
@@ -102,7 +103,16 @@ pub async fn launch_task(
             let mut command = own.map(|own| own.command.clone()).unwrap_or_default();
             command.extend(wishes.args.iter().cloned());
             let call = (definition.arn.as_str(), container.as_str(), command);
-            new_record(name, environment.as_str(), outputs, wishes, call, request)
+            let run = session.reporter.run();
+            new_record(
+                name,
+                environment.as_str(),
+                outputs,
+                wishes,
+                call,
+                request,
+                run,
+            )
         }
     };
     session.interrupt.check("the launch: nothing was started")?;
@@ -234,9 +244,10 @@ fn new_record(
     wishes: &Wishes,
     (definition, container, command): (&str, &str, Vec<String>),
     request: String,
+    run: Option<String>,
 ) -> LaunchRecord {
     let now = SystemTime::now();
-    let run_id = run_id(now);
+    let run_id = run.unwrap_or_else(|| run_id(now));
     let mut variables = vec![("TASK_AUTHOR".to_owned(), wishes.author.clone())];
     variables.extend(wishes.environment.iter().cloned());
     let tags = [
@@ -327,24 +338,9 @@ fn family_of(definition: &str) -> &str {
     name.split(':').next().unwrap_or(name)
 }
 
-/// A name for this run that sorts by time: `20260102-030405-1a2b3c`.
-fn run_id(now: SystemTime) -> String {
-    let now = humantime::format_rfc3339_seconds(now).to_string();
-    let digits: String = now.chars().filter(char::is_ascii_digit).collect();
-    let (date, time) = digits.split_at(digits.len().min(8));
-    format!("{date}-{time}-{:06x}", fastrand::u32(..0x0100_0000))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn run_ids_sort_by_time_and_fit_a_client_token() {
-        let id = run_id(SystemTime::now());
-        assert_eq!(id.len(), "20260102-030405-1a2b3c".len(), "{id}");
-        assert!(id.len() + 17 <= 64);
-    }
 
     #[test]
     fn a_request_is_the_same_only_when_everything_is() {

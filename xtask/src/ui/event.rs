@@ -24,7 +24,17 @@ pub struct PlannedStep {
     pub after: Vec<Step>,
 }
 
-/// Which loop this is, and where it happens.
+/// What was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// The command as it is typed: `sandbox up`.
+    pub command: String,
+    /// The task's name, for a command about one.
+    #[serde(rename = "task_name")]
+    pub task: Option<String>,
+}
+
+/// Where it happens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Place {
     pub environment: String,
@@ -64,7 +74,8 @@ impl TaskSeen {
 pub enum Event {
     Begun {
         schema: u32,
-        command: String,
+        #[serde(flatten)]
+        subject: Subject,
         run: Option<String>,
         #[serde(flatten)]
         place: Place,

@@ -18,6 +18,7 @@ pub mod timeline;
 
 use std::fmt::Display;
 use std::io::BufRead as _;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::outcome::Verdict;
-use event::{Event, Place, PlannedStep, TaskSeen};
+use event::{Event, Place, PlannedStep, Subject, TaskSeen};
 use screen::Surroundings;
 use state::State;
 use task_log::LogLine;
@@ -199,8 +200,28 @@ impl Reporter {
     }
 
     /// Where the command works, once the settings are known.
-    pub fn begun(&self, command: &str, place: Place) {
-        self.state().begun(command, place);
+    /// `record` is the folder of all records and the name of this one.
+    pub fn begun(&self, subject: Subject, place: Place, record: Option<(&Path, String)>) {
+        self.state().begun(subject, place, record);
+    }
+
+    /// The name of the record that is kept, if one is.
+    pub fn run(&self) -> Option<String> {
+        self.state().run()
+    }
+
+    /// The end of one loop of several; the next one has a record of its own.
+    pub fn end_loop(&self, outcome: anyhow::Result<u8>) -> u8 {
+        self.state().end_loop(outcome)
+    }
+
+    pub fn begin_again(&self, record: Option<(&Path, String)>) {
+        self.state().begin_again(record);
+    }
+
+    /// True until the loop changes something that others see.
+    pub fn is_cancellable(&self) -> bool {
+        self.state().is_cancellable()
     }
 
     /// A task as ECS describes it now.

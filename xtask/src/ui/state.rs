@@ -1,10 +1,11 @@
 //! What a reporter knows so far, and where each event goes.
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use super::event::{Event, Place, SCHEMA, Stamped};
+use super::event::{Event, Place, SCHEMA, Stamped, Subject};
 use super::screen::{Screen, Stream, Surroundings};
 use super::summary::Summary;
 use super::task_log::{self, LogLine};
@@ -12,6 +13,7 @@ use super::timeline::{self, Timeline};
 use super::{Json, Options, Step, github_log};
 use crate::failure;
 use crate::outcome::Verdict;
+use crate::record::recorder::Recorder;
 
 /// Progress comes in bursts; the JSON and the record take one in so much time.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -25,6 +27,7 @@ pub struct State {
     started_at: SystemTime,
     spans: u32,
     verdict: Option<Verdict>,
+    recorder: Option<Recorder>,
     /// A step has failed; the ones that stop after it were given up.
     failed: bool,
     ended: bool,
@@ -42,6 +45,7 @@ impl State {
             started_at: SystemTime::now(),
             spans: 0,
             verdict: None,
+            recorder: None,
             failed: false,
             ended: false,
             last_progress: Duration::ZERO,
@@ -57,13 +61,46 @@ impl State {
         self.ended
     }
 
-    pub fn begun(&mut self, command: &str, place: Place) {
+    pub fn begun(&mut self, subject: Subject, place: Place, record: Option<(&Path, String)>) {
+        if let Some((runs, run)) = record {
+            let started = Recorder::start(runs, &run);
+            self.recorder = self.recorded(started);
+        }
         self.emit(Event::Begun {
             schema: SCHEMA,
-            command: command.to_owned(),
-            run: None,
+            subject,
+            run: self.run(),
             place,
         });
+    }
+
+    /// The record's name, when one is kept.
+    pub fn run(&self) -> Option<String> {
+        self.recorder.as_ref().map(|recorder| recorder.run.clone())
+    }
+
+    /// Another loop of the same command: its times, steps and verdict are its own.
+    pub fn begin_again(&mut self, record: Option<(&Path, String)>) {
+        let before = std::mem::take(&mut self.timeline);
+        self.since = Instant::now();
+        self.started_at = SystemTime::now();
+        self.failed = false;
+        self.begun(before.subject, before.place, record);
+    }
+
+    pub fn is_cancellable(&self) -> bool {
+        !self.timeline.has_seen(Step::Apply) && !self.timeline.has_seen(Step::Launch)
+    }
+
+    /// A record that cannot be written is no reason to fail; it is said once.
+    fn recorded<T>(&mut self, written: std::io::Result<T>) -> Option<T> {
+        written
+            .map_err(|error| {
+                self.recorder = None;
+                let text = format!("warning: no record of this run is kept: {error}\n");
+                self.screen.stderr(&text);
+            })
+            .ok()
     }
 
     pub fn set_verdict(&mut self, verdict: Verdict) {
@@ -82,13 +119,17 @@ impl State {
     }
 
     pub fn tick(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            let flushed = recorder.flush();
+            self.recorded(flushed);
+        }
         self.screen.tick(&self.timeline, self.since.elapsed());
     }
 
     pub fn task_line(&mut self, line: &LogLine<'_>) {
         let at = self.since.elapsed();
         self.timeline.log_lines += 1;
-        if self.tells() {
+        if self.options.json == Json::Events || self.recorder.is_some() {
             let event = Event::Log {
                 container: line.container.map(str::to_owned),
                 message: line.message.to_owned(),
@@ -143,39 +184,43 @@ impl State {
     }
 
     pub fn end(&mut self, outcome: anyhow::Result<u8>) -> u8 {
+        let code = self.end_loop(outcome);
+        self.ended = true;
+        code
+    }
+
+    /// The error, the summary, the document, the record.
+    pub fn end_loop(&mut self, outcome: anyhow::Result<u8>) -> u8 {
         let (code, error) = match outcome {
             Ok(code) => (code, None),
             Err(error) => (failure::exit_code(&error), Some(error)),
         };
         if let Some(error) = &error {
-            let text = failure::render(error);
-            self.screen.stderr(&text);
-            if self.screen.is_github() {
-                self.screen.stderr(&github_log::error(&text));
-            }
+            self.show_error(error);
         }
+        let at = self.since.elapsed();
         let summary = Summary::new(
             &self.timeline,
             humantime::format_rfc3339_millis(self.started_at).to_string(),
-            self.since.elapsed(),
+            at,
             code,
             self.verdict.take(),
             error.as_ref(),
         );
-        // A command of one or two steps has no time to account for.
         let spans = summary.steps.iter();
-        let ran = spans.filter(|span| span.state != timeline::State::Skipped);
-        if ran.count() > 2 {
+        let ran = spans
+            .filter(|span| span.state != timeline::State::Skipped)
+            .count();
+        // A command of one or two steps has no time to account for.
+        if ran > 2 {
             self.screen.stderr(&summary.render());
         }
+        let document = serde_json::to_string_pretty(&summary).unwrap_or_default();
         if self.options.json == Json::Document {
-            let document = serde_json::to_string_pretty(&summary).unwrap_or_default();
             self.screen.close();
-            let at = self.since.elapsed();
             self.screen
                 .line(Stream::Stdout, &document, &self.timeline, at);
         }
-        let at = self.since.elapsed();
         self.tell(
             at,
             &Event::Ended {
@@ -183,17 +228,36 @@ impl State {
             },
         );
         self.screen.close();
-        self.ended = true;
+        if let Some(recorder) = self.recorder.take() {
+            let dry = code == 0 && ran < 2;
+            let ended = if dry {
+                recorder.discard()
+            } else {
+                recorder.end(&document)
+            };
+            self.recorded(ended);
+        }
         code
     }
 
-    fn tells(&self) -> bool {
-        self.options.json == Json::Events
+    fn show_error(&mut self, error: &anyhow::Error) {
+        let mut text = failure::render(error);
+        let failed = self.timeline.spans.iter();
+        let failed = failed.filter(|span| span.state == timeline::State::Failed);
+        let files = failed.filter_map(|span| self.recorder.as_ref()?.output_file(span.step));
+        for file in files {
+            text.push_str(&format!("\nall of its output: {}\n", file.display()));
+        }
+        self.screen.stderr(&text);
+        if self.screen.is_github() {
+            self.screen.stderr(&github_log::error(&text));
+        }
     }
 
     /// To those who read events: `--json=events` and the record.
     fn tell(&mut self, at: Duration, event: &Event) {
-        if !self.tells() {
+        let to_stdout = self.options.json == Json::Events;
+        if !to_stdout && self.recorder.is_none() {
             return;
         }
         let stamped = Stamped {
@@ -201,8 +265,18 @@ impl State {
             at,
             event,
         };
-        self.screen
-            .line(Stream::Stdout, &stamped.line(), &self.timeline, at);
+        let line = stamped.line();
+        if let Some(recorder) = &mut self.recorder {
+            let written = match event {
+                Event::Log { .. } => recorder.log(&line),
+                Event::Output { step, line } => recorder.output(*step, line),
+                _ => recorder.event(&line),
+            };
+            self.recorded(written);
+        }
+        if to_stdout {
+            self.screen.line(Stream::Stdout, &line, &self.timeline, at);
+        }
     }
 
     fn is_worth_telling(&mut self, at: Duration) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::event::{Place, PlannedStep, SCHEMA, TaskSeen, milliseconds};
+use super::event::{Place, PlannedStep, SCHEMA, Subject, TaskSeen, milliseconds};
 use super::timeline::{Span, State, Timeline, Warning};
 use super::{Step, seconds};
 use crate::failure::{Kind, Problem, Problems};
@@ -30,7 +30,8 @@ pub struct ErrorDocument {
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
     pub schema: u32,
-    pub command: String,
+    #[serde(flatten)]
+    pub subject: Subject,
     /// The record's name, when one was kept.
     pub run: Option<String>,
     #[serde(flatten)]
@@ -61,7 +62,7 @@ impl Summary {
     ) -> Self {
         Summary {
             schema: SCHEMA,
-            command: timeline.command.clone(),
+            subject: timeline.subject.clone(),
             run: timeline.run.clone(),
             place: timeline.place.clone(),
             started_at,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Step;
-use super::event::{Event, Place, PlannedStep, TaskSeen, milliseconds};
+use super::event::{Event, Place, PlannedStep, Subject, TaskSeen, milliseconds};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,7 +51,7 @@ pub struct Warning {
 
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
-    pub command: String,
+    pub subject: Subject,
     pub run: Option<String>,
     pub place: Place,
     pub planned: Vec<PlannedStep>,
@@ -66,12 +66,12 @@ impl Timeline {
     pub fn apply(&mut self, at: Duration, event: &Event) {
         match event {
             Event::Begun {
-                command,
+                subject,
                 run,
                 place,
                 ..
             } => {
-                self.command.clone_from(command);
+                self.subject.clone_from(subject);
                 self.run.clone_from(run);
                 self.place.clone_from(place);
             }

@@ -1,0 +1,163 @@
+//! `cargo xtask try TASK --watch`: the loop again, whenever a file that it depends on is saved.
+//!
+//! A loop that still builds is given up for the next one. From the apply on it is let finish: an
+//! apply is never cancelled, and a task that runs is what one wants to see.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::cli::Try;
+use crate::failure::Problem;
+use crate::record::run_id;
+use crate::session::Session;
+use crate::steps::preflight::watched_paths;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_millis(300);
+/// Saves that come closer together are one.
+const BURST: Duration = Duration::from_millis(400);
+
+/// The time and size of each file; two that are equal mean that nothing was saved.
+type Files = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
+    let mut seen = look(session);
+    loop {
+        let saved = one_loop(args, session, &mut seen).await?;
+        if !saved {
+            session
+                .reporter
+                .text("watching: save a file to run it again, Ctrl-C to leave");
+            wait_for_save(session, &mut seen).await?;
+        }
+        settle(session, &mut seen).await;
+        let runs = session.settings.work_dir().join("runs");
+        let record = Some((runs.as_path(), run_id(SystemTime::now())));
+        session.reporter.begin_again(record);
+    }
+}
+
+/// Returns whether something was saved meanwhile, so that the next loop is due at once.
+async fn one_loop(args: &Try, session: &Session, seen: &mut Files) -> anyhow::Result<bool> {
+    let mut saved = false;
+    let mut given_up = false;
+    let work = super::try_task::once(args, session);
+    tokio::pin!(work);
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut work => break outcome,
+            () = tokio::time::sleep(LOOK), if !given_up => {
+                saved |= update(session, seen);
+                if saved && session.reporter.is_cancellable() && !session.interrupt.is_requested() {
+                    session.reporter.text("a file was saved: starting again");
+                    session.interrupt.ask_to_stop();
+                    given_up = true;
+                }
+            }
+        }
+    };
+    if given_up {
+        session.interrupt.carry_on();
+        session.reporter.end_loop(Err(
+            Problem::interrupted("given up: a file was saved").into()
+        ));
+        return Ok(true);
+    }
+    if session.interrupt.is_requested() {
+        // The user's own: it ends the watch too.
+        outcome?;
+        return Err(Problem::interrupted("interrupted").into());
+    }
+    session.reporter.end_loop(outcome);
+    Ok(saved | update(session, seen))
+}
+
+async fn wait_for_save(session: &Session, seen: &mut Files) -> anyhow::Result<()> {
+    let mut interrupt = session.interrupt.clone();
+    while !update(session, seen) {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = interrupt.requested() => return Err(Problem::interrupted("the watch was ended").into()),
+        }
+    }
+    Ok(())
+}
+
+/// Until nothing was saved for a moment: editors and `git checkout` write many files at once.
+async fn settle(session: &Session, seen: &mut Files) {
+    loop {
+        tokio::time::sleep(BURST).await;
+        if !update(session, seen) {
+            return;
+        }
+    }
+}
+
+fn update(session: &Session, seen: &mut Files) -> bool {
+    let now = look(session);
+    let changed = now != *seen;
+    *seen = now;
+    changed
+}
+
+fn look(session: &Session) -> Files {
+    let mut files = Files::new();
+    for path in watched_paths(session) {
+        collect(&session.settings.root.join(path), &mut files);
+    }
+    files
+}
+
+/// Hidden folders hold what tools write (`.terraform`), and editors' swap files are no saves.
+fn collect(path: &Path, files: &mut Files) {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let is_noise = name == ".terraform"
+        || name == "target"
+        || name == "__pycache__"
+        || name.ends_with('~')
+        || name.ends_with(".swp")
+        || name == "4913";
+    if is_noise {
+        return;
+    }
+    let Ok(about) = std::fs::symlink_metadata(path) else {
+        return;
+    };
+    if about.is_dir() {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        for entry in entries {
+            collect(&entry.path(), files);
+        }
+    } else {
+        files.insert(path.to_owned(), (about.modified().ok(), about.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_save_is_seen_and_an_editors_swap_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = || {
+            let mut files = Files::new();
+            collect(folder.path(), &mut files);
+            files
+        };
+        std::fs::write(folder.path().join("main.rs"), "a").unwrap();
+        let first = look();
+        for noise in [".main.rs.swp", "main.rs~", "4913"] {
+            std::fs::write(folder.path().join(noise), "x").unwrap();
+        }
+        assert_eq!(look(), first);
+        std::fs::write(folder.path().join("main.rs"), "ab").unwrap();
+        assert_ne!(look(), first);
+        std::fs::remove_file(folder.path().join("main.rs")).unwrap();
+        assert!(look().is_empty());
+    }
+}
