@@ -108,6 +108,8 @@ pub async fn apply_terraform(
     image: PushedImage,
     _paused: &Paused,
 ) -> anyhow::Result<Deployed> {
+    // No await from here to the report: a watch that gives up a loop sees an apply that has begun.
+    session.interrupt.check("the apply: nothing was changed")?;
     if plan.change.is_empty() {
         session.reporter.skipped(Step::Apply, "nothing changes");
     }
