@@ -175,6 +175,7 @@ fn hint(code: &str, chain: &str) -> Option<&'static str> {
     if chain.contains("credentials provider")
         || chain.contains("no credentials")
         || chain.contains("CredentialsNotLoaded")
+        || chain.contains("while loading credentials")
     {
         return Some(
             "no AWS credentials were found: log in (for example `aws sso login`) and set AWS_PROFILE,\nor try the same on the local AWS: add `--sandbox`",
