@@ -18,6 +18,9 @@ step_system_packages() {
     [[ $(cc -print-file-name=libc.a 2>/dev/null) == /* ]] || missing+=(libc6-dev)
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates)
   fi
+  # The tests look at the terminal's view and at the report as people do.
+  have tmux || missing+=(tmux)
+  have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
   install_packages "${missing[@]}"
 }

@@ -11,6 +11,7 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::failure::Problem;
 use crate::sandbox::address::Address;
+use crate::session::env_var;
 use crate::settings::Settings;
 
 /// The bucket's name, when it is there.
@@ -20,8 +21,9 @@ pub async fn find(settings: &Settings, sandbox: Option<&Address>) -> anyhow::Res
         "{}-terraform-state-{}",
         settings.app, environment.aws_account_id
     );
-    let url = match sandbox {
-        Some(address) => format!("{}/{bucket}", address.endpoint),
+    let endpoint = sandbox.map(|address| address.endpoint.clone());
+    let url = match endpoint.or_else(|| env_var("AWS_ENDPOINT_URL")) {
+        Some(endpoint) => format!("{endpoint}/{bucket}"),
         None => format!("https://{bucket}.s3.{}.amazonaws.com/", environment.region),
     };
     let timeout = Duration::from_secs(5);

@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn words_that_fit() {
-        check(&["tr"], &["try"]);
-        check(&["sandbox", ""], &["up", "down", "status", "reset"]);
+        check(&["hist"], &["history"]);
+        check(&["sandbox", "re"], &["reset"]);
         check(&["try", ""], &["import-claims", "nightly-report"]);
         check(&["try", "n"], &["nightly-report"]);
         check(&["logs", "i"], &["import-claims"]);
