@@ -42,6 +42,9 @@ pub struct Global {
     /// AWS region
     #[arg(long, global = true, value_name = "NAME")]
     pub region: Option<String>,
+    /// What runs the sandbox's tasks: auto, docker or process (without Docker)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub engine: Option<String>,
     /// Show the log lines of tasks as they came
     #[arg(long, global = true)]
     pub raw: bool,
@@ -209,6 +212,17 @@ pub enum Command {
     Complete {
         #[arg(last = true)]
         words: Vec<String>,
+    },
+
+    /// Fetch the pinned tools that are not installed, into target/
+    ///
+    /// Terraform alone: version and hashes are in Cargo.toml, [workspace.metadata.xtask.tools]. The
+    /// sandbox does it by itself where no Terraform is on PATH; for a real account it is done here, and
+    /// never unasked. XTASK_TOOLS_MIRROR names a URL or a folder that has the archives.
+    #[command(after_help = "Example:\n  cargo xtask tools install")]
+    Tools {
+        #[command(subcommand)]
+        action: Tools,
     },
 
     /// Manage the local AWS
@@ -453,6 +467,12 @@ pub enum AutoDeploy {
     Pause,
     /// Enable the workflows
     Resume,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Tools {
+    /// Fetch what is missing
+    Install,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

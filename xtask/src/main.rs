@@ -14,6 +14,7 @@ mod sandbox;
 mod session;
 mod settings;
 mod steps;
+mod tools;
 mod ui;
 mod verdict;
 mod wiring;

@@ -17,6 +17,7 @@ use crate::record::run_id;
 use crate::sandbox::Sandbox;
 use crate::sandbox::address::Address;
 use crate::settings::{self, Overrides, Settings};
+use crate::tools;
 use crate::ui::event::{Place, Subject};
 use crate::ui::{Reporter, Step};
 
@@ -71,6 +72,7 @@ impl Session {
             env: global.env.clone(),
             profile: global.profile.clone(),
             region: global.region.clone(),
+            engine: global.engine.clone(),
         };
         let start = std::env::current_dir()?;
         let settings = settings::load(&start, &overrides, &env_var)?;
@@ -112,8 +114,10 @@ impl Session {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        let program = tools::terraform(&self.settings);
         match &self.sandbox {
             Some(address) => Terraform {
+                program,
                 data_dir: self
                     .settings
                     .work_dir()
@@ -127,6 +131,7 @@ impl Session {
                 lock_timeout: self.settings.state_lock_timeout,
             },
             None => Terraform {
+                program,
                 data_dir: self
                     .settings
                     .work_dir()

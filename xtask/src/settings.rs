@@ -5,6 +5,7 @@
 //! the environment in use.
 
 mod reader;
+pub mod tools;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +14,9 @@ use anyhow::Context as _;
 
 use crate::failure::{Problem, all_clear};
 use crate::names::{EnvironmentName, Platform, did_you_mean};
+use crate::sandbox::engine::Wanted;
 use reader::Reader;
+use tools::TerraformPin;
 
 /// Everything a team can set, for the one environment in use.
 #[derive(Debug, Clone)]
@@ -47,6 +50,10 @@ pub struct Settings {
     pub pause_settle: Duration,
     /// How long an apply waits for somebody else's lock on the state.
     pub state_lock_timeout: Duration,
+    /// What runs the sandbox's containers.
+    pub engine: Wanted,
+    /// The Terraform that is fetched where none is installed.
+    pub terraform_pin: Option<TerraformPin>,
     /// All environments' names, in alphabetical order.
     pub environments: Vec<String>,
     pub environment: Environment,
@@ -83,6 +90,7 @@ pub struct Overrides {
     pub env: Option<String>,
     pub profile: Option<String>,
     pub region: Option<String>,
+    pub engine: Option<String>,
 }
 
 impl Settings {
@@ -187,9 +195,15 @@ pub fn resolve(
     let pause_settle = reader.seconds("pause_settle_seconds", 5);
     let state_lock_timeout = reader.seconds("state_lock_timeout_seconds", 60);
     let wanted = reader.text("default_environment", overrides.env.as_deref());
+    let sandbox = reader.table("sandbox");
+    let tool_tables = reader.tables("tools");
     let mut tables = reader.tables("environments");
     let environments: Vec<String> = tables.keys().cloned().collect();
     let mut problems = reader.finish();
+    let (engine, found) = read_engine(file, sandbox, overrides, env);
+    problems.extend(found);
+    let (terraform_pin, found) = tools::read(file, tool_tables);
+    problems.extend(found);
 
     let environment = match tables.remove(&wanted) {
         Some(table) => {
@@ -234,9 +248,36 @@ pub fn resolve(
         main_branch,
         pause_settle,
         state_lock_timeout,
+        engine,
+        terraform_pin,
         environments,
         environment,
     })
+}
+
+/// `[workspace.metadata.xtask.sandbox]`, whose one key is overridden by XTASK_SANDBOX_ENGINE.
+fn read_engine(
+    file: &Path,
+    table: toml::Table,
+    overrides: &Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Wanted, Vec<Problem>) {
+    const VARIABLE: &str = "XTASK_SANDBOX_ENGINE";
+    let env = |key: &str| env(&key.replace("XTASK_", "XTASK_SANDBOX_"));
+    let mut reader = Reader::new(file, "workspace.metadata.xtask.sandbox", table, &env);
+    let text = reader.optional_text("engine", overrides.engine.as_deref());
+    let mut problems = reader.finish();
+    let engine = text.map_or(Ok(Wanted::Auto), |text| Wanted::parse(&text));
+    let engine = engine.unwrap_or_else(|message| {
+        problems.push(Problem::usage(
+            message,
+            format!(
+                "change --engine, {VARIABLE} or `engine` of [workspace.metadata.xtask.sandbox]"
+            ),
+        ));
+        Wanted::Auto
+    });
+    (engine, problems)
 }
 
 fn read_environment(

@@ -27,6 +27,8 @@ const OLDEST: (u32, u32) = (1, 11);
 
 #[derive(Debug, Clone)]
 pub struct Terraform {
+    /// A path, or a name to be found on PATH.
+    pub program: PathBuf,
     /// The root module.
     pub root: PathBuf,
     /// TF_DATA_DIR: each environment has its own, and the sandbox another one.
@@ -65,10 +67,9 @@ impl SavedPlan {
 }
 
 impl Terraform {
-    /// The version on PATH, if it is new enough.
-    pub async fn version(interrupt: &Interrupt) -> Result<String, Problem> {
-        let program =
-            without_missing_cli_config(Program::new("terraform").args(["version", "-json"]));
+    /// The version of a Terraform, if it is new enough.
+    pub async fn version(program: &Path, interrupt: &Interrupt) -> Result<String, Problem> {
+        let program = without_missing_cli_config(Program::new(program).args(["version", "-json"]));
         let text =
             program
                 .read(interrupt)
@@ -251,7 +252,7 @@ impl Terraform {
     }
 
     fn program(&self, verb: &str) -> Program {
-        let program = Program::new("terraform")
+        let program = Program::new(&self.program)
             .arg(format!("-chdir={}", self.root.display()))
             .arg(verb)
             .env("TF_DATA_DIR", &self.data_dir)

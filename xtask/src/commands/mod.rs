@@ -17,8 +17,9 @@ mod trigger;
 mod try_task;
 mod watch;
 
-use crate::cli::{self, Cli, Command, Global};
+use crate::cli::{self, Cli, Command, Global, Tools};
 use crate::session::{Invocation, Session};
+use crate::tools;
 use crate::ui::event::Subject;
 use crate::ui::{Json, Options, Reporter};
 
@@ -31,6 +32,12 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
     match cli.command {
         Command::Sandbox { action } => {
             sandbox::run(action, &Session::open_without_sandbox(&global)?).await
+        }
+        Command::Tools {
+            action: Tools::Install,
+        } => {
+            let session = Session::open_without_sandbox(&global)?;
+            tools::install(&session.settings, &session.reporter, &session.interrupt).await
         }
         Command::BuildAndPublish(args) => {
             build_and_publish::run(&args, &Session::open(&global).await?).await

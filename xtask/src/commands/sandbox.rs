@@ -29,12 +29,14 @@ pub async fn run(action: Action, session: &Session) -> anyhow::Result<u8> {
                     &json!({
                         "running": true,
                         "endpoint": status.address.endpoint,
+                        "engine": status.engine.as_str(),
                         "process": status.pid,
                         "log": status.log,
                     }),
                     format!(
-                        "running at {} (process {}, log {})",
+                        "running at {}, engine {} (process {}, log {})",
                         status.address.endpoint,
+                        status.engine,
                         status.pid,
                         status.log.display()
                     ),

@@ -10,6 +10,7 @@ use crate::clients::aws::Aws;
 use crate::clients::terraform::Terraform;
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
+use crate::tools;
 
 pub async fn apply(
     settings: &Settings,
@@ -28,6 +29,7 @@ pub async fn apply(
     let environments =
         serde_json::to_string(&settings.environments).context("the environments' names")?;
     let terraform = Terraform {
+        program: tools::terraform(settings),
         root: copy,
         data_dir: folder.join("terraform-foundation"),
         backend_config: None,

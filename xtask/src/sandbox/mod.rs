@@ -4,8 +4,9 @@
 //! it holds its state in memory, so that stopping it forgets everything.
 
 pub mod address;
+pub mod engine;
 mod foundation;
-mod python;
+pub mod python;
 mod server;
 
 use std::fs::File;
@@ -13,12 +14,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::clients::{docker, terraform::Terraform};
 use crate::failure::all_clear;
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
+use crate::steps::preflight::as_problem;
+use crate::tools;
 use crate::ui::{Reporter, Step};
 use address::Address;
+use engine::Engine;
 use server::Server;
 
 /// The sandbox of one checkout.
@@ -30,6 +33,7 @@ pub struct Sandbox<'a> {
 /// What `sandbox status` tells.
 pub struct Status {
     pub address: Address,
+    pub engine: Engine,
     pub pid: u32,
     pub log: PathBuf,
 }
@@ -44,21 +48,23 @@ impl<'a> Sandbox<'a> {
 
     /// Finds the running sandbox, or brings one up. Two callers at once get the same one.
     pub async fn up(&self, reporter: &Reporter, interrupt: &Interrupt) -> anyhow::Result<Address> {
-        if let Some(server) = self.ready()? {
+        if let Some(server) = self.ready()?
+            && self.has_terraform()
+        {
             return Ok(server.address());
         }
         std::fs::create_dir_all(&self.folder)
             .with_context(|| format!("making {}", self.folder.display()))?;
         let _lock = lock(&self.folder.join("lock"))?;
+        let timer = reporter.started(Step::Sandbox, "starting the local AWS");
+        let engine = self.require_tools(reporter, interrupt).await?;
         if let Some(server) = self.ready()? {
             return Ok(server.address());
         }
-        let timer = reporter.started(Step::Sandbox, "starting the local AWS");
-        self.require_tools(interrupt).await?;
         // One that is half set up, or of another version of our extension, is started anew: it holds
         // its state in memory, so that there is nothing to mend.
         let python = python::environment(&self.folder, reporter, interrupt).await?;
-        let server = self.start(&python, reporter)?;
+        let server = self.start(&python, engine, reporter)?;
         reporter.detail(
             Step::Sandbox,
             "creating the state bucket, the ECR repository and the cluster",
@@ -68,7 +74,11 @@ impl<'a> Sandbox<'a> {
         server.mark_ready()?;
         reporter.finished(
             &timer,
-            format!("a local AWS listens on {}", address.endpoint),
+            format!(
+                "a local AWS listens on {}; its tasks run {}",
+                address.endpoint,
+                engine.where_tasks_run()
+            ),
         );
         Ok(address)
     }
@@ -89,6 +99,7 @@ impl<'a> Sandbox<'a> {
     pub fn status(&self) -> anyhow::Result<Option<Status>> {
         Ok(self.healthy()?.map(|server| Status {
             address: server.address(),
+            engine: server.engine(),
             pid: server.pid(),
             log: server.log_file(),
         }))
@@ -98,26 +109,54 @@ impl<'a> Sandbox<'a> {
         Ok(Server::find(&self.folder)?.filter(Server::is_healthy))
     }
 
-    /// Healthy, of this version of our extension, and set up to the end.
+    /// Healthy, of this version of our extension, set up to the end, and with the wanted engine.
     fn ready(&self) -> anyhow::Result<Option<Server>> {
-        Ok(self.healthy()?.filter(Server::is_ready))
+        let wanted = self.settings.engine;
+        Ok(self
+            .healthy()?
+            .filter(|server| server.is_ready() && wanted.accepts(server.engine())))
     }
 
-    fn start(&self, python: &Path, reporter: &Reporter) -> anyhow::Result<Server> {
+    /// A look at the file system alone: whether it is new enough is asked by those who run it.
+    fn has_terraform(&self) -> bool {
+        let program = tools::terraform(self.settings);
+        let on_path = std::env::var_os("PATH").unwrap_or_default();
+        program.is_absolute()
+            || std::env::split_paths(&on_path).any(|folder| folder.join(&program).is_file())
+    }
+
+    fn start(&self, python: &Path, engine: Engine, reporter: &Reporter) -> anyhow::Result<Server> {
         if let Some(old) = Server::find(&self.folder)? {
             old.stop()?;
         }
         reporter.detail(Step::Sandbox, "starting MiniStack");
-        Server::start(&self.folder, python, self.settings)
+        Server::start(&self.folder, python, engine, self.settings)
     }
 
-    async fn require_tools(&self, interrupt: &Interrupt) -> anyhow::Result<()> {
-        let (docker, terraform) = tokio::join!(
-            docker::server_version(interrupt),
-            Terraform::version(interrupt)
+    /// What a sandbox needs from this machine; a Terraform that is missing is fetched.
+    async fn require_tools(
+        &self,
+        reporter: &Reporter,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Engine> {
+        let (engine, terraform) = tokio::join!(
+            engine::choose(self.settings.engine, interrupt),
+            tools::terraform_is_there(self.settings, interrupt)
         );
-        let problems = [docker.err(), terraform.err(), python::missing().err()];
-        all_clear(problems.into_iter().flatten().collect())
+        let python = python::missing();
+        // The download needs a Python, so that its own error says all there is to say.
+        let fetched = match (&terraform, &python) {
+            (Err(_), Ok(())) if self.settings.terraform_pin.is_some() => {
+                tools::install_terraform(self.settings, Step::Sandbox, reporter, interrupt)
+                    .await
+                    .map_err(|error| as_problem(&error))
+                    .map(drop)
+            }
+            _ => terraform,
+        };
+        let problems = [engine.as_ref().err().cloned(), fetched.err(), python.err()];
+        all_clear(problems.into_iter().flatten().collect())?;
+        engine.map_err(Into::into)
     }
 }
 

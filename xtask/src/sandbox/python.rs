@@ -80,7 +80,8 @@ pub async fn environment(
     Ok(python)
 }
 
-fn find() -> Result<PathBuf, Problem> {
+/// Any Python that is new enough.
+pub fn find() -> Result<PathBuf, Problem> {
     let install = "install Python 3.10 or newer: https://www.python.org/downloads (Debian and Ubuntu: apt install python3 python3-venv)";
     let sh = Shell::new().map_err(|error| Problem::failed(error.to_string(), install))?;
     let mut seen = Vec::new();

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::address::{ACCOUNT, Address};
+use super::engine::Engine;
 use super::python;
 use crate::failure::Problem;
 use crate::settings::Settings;
@@ -30,6 +31,8 @@ pub struct Server {
 struct Record {
     pid: u32,
     port: u16,
+    #[serde(default)]
+    engine: Engine,
     /// The hash of our extension as it was when the process started.
     extension: String,
     /// True once the foundation is in place.
@@ -53,7 +56,12 @@ impl Server {
         }))
     }
 
-    pub fn start(folder: &Path, python: &Path, settings: &Settings) -> anyhow::Result<Server> {
+    pub fn start(
+        folder: &Path,
+        python: &Path,
+        engine: Engine,
+        settings: &Settings,
+    ) -> anyhow::Result<Server> {
         let log_file = folder.join("ministack.log");
         let log = OpenOptions::new()
             .create(true)
@@ -70,6 +78,7 @@ impl Server {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("GATEWAY_PORT", port.to_string())
             .env("SANDBOX_STATE_DIR", folder)
+            .env("SANDBOX_ENGINE", engine.as_str())
             .env("SANDBOX_WORKFLOWS", workflows(settings))
             .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
             .env("TMPDIR", make_tmp(folder)?)
@@ -81,6 +90,7 @@ impl Server {
         let record = Record {
             pid: child.id(),
             port,
+            engine,
             extension: extension_hash()?,
             ready: false,
         };
@@ -112,6 +122,10 @@ impl Server {
 
     pub fn address(&self) -> Address {
         Address::at_port(self.record.port)
+    }
+
+    pub fn engine(&self) -> Engine {
+        self.record.engine
     }
 
     pub fn pid(&self) -> u32 {

@@ -177,6 +177,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A table that may be missing.
+    pub fn table(&mut self, key: &'static str) -> toml::Table {
+        self.asked.push(key);
+        match self.table.remove(key) {
+            None => toml::Table::new(),
+            Some(toml::Value::Table(table)) => table,
+            Some(other) => {
+                self.wrong_type(key, "a table", &other);
+                toml::Table::new()
+            }
+        }
+    }
+
     /// A table of tables, such as the environments.
     pub fn tables(&mut self, key: &'static str) -> BTreeMap<String, toml::Table> {
         self.asked.push(key);

@@ -106,7 +106,7 @@ async fn gather(session: &Session, request: &Request) -> Facts {
     };
     let terraform = async {
         if deploys {
-            Terraform::version(&session.interrupt).await
+            Terraform::version(&crate::tools::terraform(settings), &session.interrupt).await
         } else {
             Ok(String::new())
         }
