@@ -262,7 +262,7 @@ pub fn install_hint(program: &str) -> String {
             "install Docker Engine or Docker Desktop: https://docs.docker.com/engine/install/"
         }
         "terraform" => {
-            "install Terraform 1.11 or newer: https://developer.hashicorp.com/terraform/install"
+            "run `cargo xtask tools install`, or install Terraform 1.11 or newer: https://developer.hashicorp.com/terraform/install"
         }
         "cargo-zigbuild" => "install it and zig: pip install cargo-zigbuild ziglang",
         "git" => "install git: https://git-scm.com/downloads",

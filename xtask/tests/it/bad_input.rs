@@ -85,9 +85,9 @@ fn expired_credentials_say_how_to_go_on() {
 }
 
 #[test]
-fn without_docker_or_terraform_all_is_said_at_once() {
+fn without_docker_its_builder_says_so() {
     let (shared, _alone) = Shared::alone();
-    let bin = FakeBin::named("bare").everything_but(&["docker", "terraform"]);
+    let bin = FakeBin::named("bare").everything_but(&["docker"]);
     // An image that is not in ECR yet, and of the Dockerfile: only that needs Docker.
     shared
         .checkout
@@ -103,8 +103,6 @@ fn without_docker_or_terraform_all_is_said_at_once() {
         .git(["clean", "--quiet", "--force", "api/docker-test"]);
     ended
         .expect_code(125)
-        .expect_stderr("`terraform` is not installed")
-        .expect_stderr("hint: install Terraform 1.11 or newer")
         .expect_stderr("`docker` is not installed")
         .expect_stderr("hint: install Docker Engine");
 }

@@ -9,6 +9,8 @@
 //! - `new_task`: all files of a new task, or none
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `image`: the image without Docker
+//! - `engine`: the loop on the process engine, without Docker
+//! - `tools`: the pinned Terraform, fetched and refused
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -21,6 +23,7 @@
 mod auto_deploy;
 mod bad_input;
 mod deploys;
+mod engine;
 mod harness;
 mod image;
 mod interrupts;
@@ -28,3 +31,4 @@ mod ministack;
 mod new_task;
 mod tasks;
 mod the_loop;
+mod tools;

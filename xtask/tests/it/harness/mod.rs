@@ -7,7 +7,7 @@ mod running;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub use checkout::{Checkout, FakeBin, Invocation, repository, which};
+pub use checkout::{Checkout, FakeBin, Invocation, base, repository, which};
 pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
 pub use running::Running;
