@@ -51,41 +51,19 @@ pub async fn environment(
     }
     let base = find()?;
     Program::new(&base)
-        .args(["-m", "venv"])
+        .args(["-I", "-c", include_str!("make_environment.py")])
         .arg(&venv)
-        .read(interrupt)
-        .await
-        .map_err(|error| {
-            error.context(Problem::failed(
-                format!("{} could not make a virtual environment", base.display()),
-                "on Debian and Ubuntu: apt install python3-venv",
-            ))
-        })?;
-    Program::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--only-binary=:all:",
-            "--disable-pip-version-check",
-        ])
-        .arg("--requirement")
         .arg(&requirements)
         .read(interrupt)
         .await
-        .context("installing MiniStack from PyPI")?;
+        .with_context(|| format!("installing MiniStack for {}", base.display()))?;
     std::fs::write(&complete, "").with_context(|| format!("writing {}", complete.display()))?;
     Ok(python)
 }
 
-/// Any Python that is new enough.
-pub fn find() -> Result<PathBuf, Problem> {
-    let install = "install Python 3.10 or newer: https://www.python.org/downloads (Debian and Ubuntu: apt install python3 python3-venv)";
-    let sh = Shell::new().map_err(|error| Problem::failed(error.to_string(), install))?;
-    let mut seen = Vec::new();
-    for name in [
+/// What is on PATH first, then the Pythons that uv and pyenv keep beside it, newest first.
+fn candidates() -> Vec<PathBuf> {
+    let names = [
         "python3",
         "python3.14",
         "python3.13",
@@ -93,7 +71,28 @@ pub fn find() -> Result<PathBuf, Problem> {
         "python3.11",
         "python3.10",
         "python",
-    ] {
+    ];
+    let mut found: Vec<PathBuf> = names.map(PathBuf::from).to_vec();
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    for folder in [".local/share/uv/python", ".pyenv/versions"] {
+        let entries = std::fs::read_dir(home.join(folder)).into_iter().flatten();
+        let mut versions: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path().join("bin/python3"))
+            .filter(|python| python.is_file())
+            .collect();
+        versions.sort();
+        found.extend(versions.into_iter().rev());
+    }
+    found
+}
+
+/// Any Python that is new enough.
+pub fn find() -> Result<PathBuf, Problem> {
+    let install = "install Python 3.10 or newer: https://www.python.org/downloads (Debian and Ubuntu: apt install python3)";
+    let sh = Shell::new().map_err(|error| Problem::failed(error.to_string(), install))?;
+    let mut seen = Vec::new();
+    for name in candidates() {
         let script = "import sys; print(sys.executable, sys.version_info[0], sys.version_info[1])";
         let Ok(answer) = cmd!(sh, "{name} -c {script}")
             .quiet()

@@ -57,8 +57,9 @@ def download(source, archive, wanted):
             try:
                 chunk = answer.read(CHUNK)
             except (OSError, ValueError) as error:
-                raise Failure("cut-off", f"{source} broke off after {received} bytes: {error}") \
-                    from error
+                raise Failure(
+                    "cut-off", f"{source} broke off after {received} bytes: {error}"
+                ) from error
             if not chunk:
                 break
             file.write(chunk)
@@ -96,8 +97,11 @@ def tls():
 def unpack(archive, member, scratch):
     program = os.path.join(scratch, "program")
     try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as source, \
-                open(program, "wb") as file:
+        with (
+            zipfile.ZipFile(archive) as opened,
+            opened.open(member) as source,
+            open(program, "wb") as file,
+        ):
             while chunk := source.read(CHUNK):
                 file.write(chunk)
             file.flush()
