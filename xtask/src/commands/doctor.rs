@@ -136,7 +136,8 @@ async fn check_all(session: &Session) -> Vec<Check> {
             Ok(docker::server_version(&session.interrupt).await?)
         }),
         check("terraform", None, async {
-            Ok(Terraform::version(&session.interrupt).await?)
+            let terraform = crate::tools::terraform(&session.settings);
+            Ok(Terraform::version(&terraform, &session.interrupt).await?)
         }),
         check("disk", None, async { disk(session) }),
         check(
