@@ -39,7 +39,7 @@ variable "ecr_repository" {
 variable "environments" {
   description = "The environments that live in this account; each gets a cluster, a dead letter queue, a permissions boundary, two policies and a deploy role"
   type        = set(string)
-  default     = ["test"]
+  default     = ["test", "stage"]
   nullable    = false
 
   validation {

@@ -109,6 +109,24 @@ pub enum Command {
     )]
     Try(Try),
 
+    /// Reserve an environment, and pause its auto-deploy
+    ///
+    /// Nobody else can deploy there or try anything until `release`, or until the time is over.
+    /// Again: a new time and reason for the hold that is there.
+    #[command(
+        after_help = "Examples:\n  cargo xtask hold --for 2h --reason 'the new importer'\n  cargo xtask hold --break --reason 'kim is on holiday'"
+    )]
+    Hold(Hold),
+
+    /// Put back what a hold changed, and let others in
+    ///
+    /// Deploys main again, from a worktree of its own, enables the workflows that the hold has
+    /// disabled, and removes the hold last. Interrupted, a second release finishes the job.
+    #[command(
+        after_help = "Examples:\n  cargo xtask release\n  cargo xtask release --restore previous"
+    )]
+    Release(Release),
+
     /// Launch a task as it is deployed, and follow it
     ///
     /// Builds and deploys nothing. stdout has the task's log.
@@ -248,6 +266,9 @@ pub struct Deploy {
     /// Do not ask about a plan that changes more than images
     #[arg(long)]
     pub yes: bool,
+    /// Who deploys; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
     /// Deploy uncommitted changes that were published with --allow-dirty
     #[arg(long)]
     pub allow_dirty: bool,
@@ -260,6 +281,12 @@ pub struct Deploy {
 pub struct Try {
     #[command(flatten)]
     pub launch: LaunchOptions,
+    /// Reserve the environment and pause its auto-deploy for this run, then put main back
+    #[arg(long, conflicts_with = "isolated")]
+    pub hold: bool,
+    /// Leave what is deployed alone: this image in a task definition of its own
+    #[arg(long)]
+    pub isolated: bool,
     /// Do not ask about a plan that changes more than images
     #[arg(long)]
     pub yes: bool,
@@ -293,6 +320,48 @@ pub enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// For how long (30m, 2h, 1d)
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "2h")]
+    pub length: std::time::Duration,
+    /// What for, in the words that others read
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Who holds it; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Take it from whoever has it; the record says so
+    #[arg(long = "break")]
+    pub break_it: bool,
+    /// Wait for a deploy that is under way to end
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Release {
+    /// What to deploy again
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "main")]
+    pub restore: Restore,
+    /// Who holds it; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Release what somebody else holds
+    #[arg(long = "break")]
+    pub break_it: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Restore {
+    /// Main's Terraform with main's image
+    Main,
+    /// What was deployed when the hold began
+    Previous,
+    /// Nothing: what is deployed stays
+    None,
 }
 
 #[derive(Debug, Args)]

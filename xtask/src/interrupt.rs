@@ -55,6 +55,16 @@ impl Interrupt {
         })
     }
 
+    /// One that is never asked for: what must be put back is put back after an interrupt too.
+    pub fn never() -> Self {
+        let (ask, asked) = watch::channel(Asked::default());
+        Interrupt {
+            asked,
+            ask: Arc::new(ask),
+            last_words: Arc::default(),
+        }
+    }
+
     /// Returns once the user has asked to stop; never otherwise.
     pub async fn requested(&mut self) {
         if self.asked.wait_for(|asked| asked.times > 0).await.is_err() {

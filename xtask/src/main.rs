@@ -5,6 +5,7 @@ mod cli;
 mod clients;
 mod commands;
 mod failure;
+mod hold;
 mod interrupt;
 mod names;
 mod outcome;

@@ -60,7 +60,6 @@ impl ImageTag {
         &self.0
     }
 
-    #[cfg(test)]
     pub fn parse(text: &str) -> Result<Self, String> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
         let first_fits = text.bytes().next().is_some_and(|b| b != b'.' && b != b'-');
@@ -97,6 +96,15 @@ impl ImageTag {
     /// Does it stand for uncommitted changes?
     pub fn is_dirty(&self) -> bool {
         self.0.contains("-dirty-")
+    }
+
+    /// The commit that the tag names: all of it, or what is before `-dirty-`.
+    pub fn commit(&self) -> Option<&str> {
+        let sha = self
+            .0
+            .split_once("-dirty-")
+            .map_or(self.0.as_str(), |(sha, _)| sha);
+        GitSha::parse(sha).is_ok().then_some(sha)
     }
 
     /// A short form for people: the SHA's first seven digits, and the mark of a dirty tree.

@@ -43,6 +43,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Adds what is worth knowing beside the outcome.
+    pub fn also(&mut self, text: &str) {
+        let why = self.why.get_or_insert_default();
+        if !why.is_empty() {
+            why.push('\n');
+        }
+        why.push_str(text);
+    }
+
     /// The text under a run; a success is one line.
     pub fn render(&self) -> String {
         let sign = if self.exit_code == 0 && self.origin.is_none() {

@@ -6,6 +6,7 @@ use crate::clients::aws::Identity;
 use crate::clients::ecr::Repository;
 use crate::clients::git::{Head, Tree};
 use crate::failure::Problem;
+use crate::hold::{Standing, may_change, may_deploy_main, may_hold};
 use crate::names::{Digest, GitSha, ImageTag, did_you_mean};
 use crate::settings::Settings;
 use crate::steps::require_paused::AutoDeploy;
@@ -19,6 +20,10 @@ pub struct Request {
     pub goal: Goal,
     /// A dirty tree is fine: it gets a tag that says so.
     pub allow_dirty: bool,
+    /// A `try --hold` reserves and pauses the environment itself.
+    pub reserves: bool,
+    /// Who asks; git's user otherwise.
+    pub author: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +31,15 @@ pub enum Goal {
     Publish,
     Deploy,
     Try,
+    /// A try beside what is deployed.
+    Isolated,
+}
+
+impl Goal {
+    /// Does it change what is deployed?
+    pub fn deploys(self) -> bool {
+        matches!(self, Goal::Deploy | Goal::Try)
+    }
 }
 
 /// What preflight found. An `Err` is a fact too: it is a problem only if the request needs it.
@@ -39,6 +53,10 @@ pub struct Facts {
     pub published: Result<Option<Digest>, Problem>,
     pub cluster: Result<bool, Problem>,
     pub auto_deploy: Option<AutoDeploy>,
+    /// Who holds the environment; None when nothing is deployed.
+    pub holder: Option<Standing>,
+    /// The workflow's file when this process is the auto-deploy itself.
+    pub auto_deploy_workflow: Option<String>,
     /// Ok when the builder needs no Docker.
     pub docker: Result<String, Problem>,
     pub terraform: Result<String, Problem>,
@@ -88,7 +106,7 @@ pub fn plan(
     if let Some(problem) = wrong_account(settings, &facts.identity) {
         problems.push(problem);
     }
-    if settings.environment.protected && request.goal == Goal::Try {
+    if settings.environment.protected && matches!(request.goal, Goal::Try | Goal::Isolated) {
         problems.push(Problem::refused(
             format!(
                 "the environment `{}` is protected: nothing is tried there",
@@ -97,14 +115,9 @@ pub fn plan(
             "try in another environment: --env test",
         ));
     }
-    let deploys = request.goal != Goal::Publish;
-    if deploys
-        && let Some(Err(problem)) = facts
-            .auto_deploy
-            .as_ref()
-            .map(|state| state.require_paused(settings, flags))
-    {
-        problems.push(problem);
+    let deploys = request.goal.deploys();
+    if deploys {
+        problems.extend(not_ours(settings, request, &facts, flags));
     }
     if let Some(task) = &request.task {
         problems.extend(unknown_task(settings, task, &facts.tasks));
@@ -209,6 +222,29 @@ pub fn wrong_account(settings: &Settings, identity: &Result<Identity, Problem>) 
     }
 }
 
+/// What keeps this request out of the environment now. The looks that count come before the apply.
+fn not_ours(settings: &Settings, request: &Request, facts: &Facts, flags: &str) -> Vec<Problem> {
+    let may = |standing: Standing| match request.reserves {
+        true => may_hold(standing, false, flags),
+        false => match &facts.auto_deploy_workflow {
+            Some(workflow) => may_deploy_main(standing, workflow, flags),
+            None => may_change(standing, flags),
+        },
+    };
+    let held = facts
+        .holder
+        .clone()
+        .and_then(|standing| may(standing).err());
+    let paused = facts.auto_deploy.as_ref().map(|state| match state {
+        // It will be paused.
+        AutoDeploy::Active { .. } if request.reserves => Ok(()),
+        state => state.require_paused(settings, flags),
+    });
+    held.into_iter()
+        .chain(paused.and_then(Result::err))
+        .collect()
+}
+
 /// A task that tasks.tf does not have; near names are offered.
 fn unknown_task(
     settings: &Settings,
@@ -267,7 +303,7 @@ impl Plan {
             planned(Step::Build, &self.build, &[]),
             planned(Step::Push, &push, &[Step::Build]),
         ];
-        if self.goal != Goal::Publish {
+        if self.goal.deploys() {
             let tag = &self.tag;
             steps.extend([
                 run(
@@ -284,12 +320,18 @@ impl Plan {
             ]);
         }
         if let Some(task) = &self.task {
+            if self.goal.deploys() {
+                steps.push(run(Step::Pause, "look once more".into(), &[Step::Apply]));
+            }
+            let (revision, before) = match self.goal {
+                Goal::Isolated => ("of its own, with this image", Step::Push),
+                _ => ("that the apply made", Step::Apply),
+            };
             steps.extend([
-                run(Step::Pause, "look once more".into(), &[Step::Apply]),
                 run(
                     Step::Launch,
-                    format!("{task} at the revision that the apply made"),
-                    &[Step::Apply],
+                    format!("{task} at the revision {revision}"),
+                    &[before],
                 ),
                 run(
                     Step::Task,

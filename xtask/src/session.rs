@@ -9,6 +9,7 @@ use crate::cli::Global;
 use crate::clients::aws::Aws;
 use crate::clients::git::{Git, github_repository};
 use crate::clients::github::{GitHub, find_token};
+use crate::clients::hold::Holds;
 use crate::clients::terraform::Terraform;
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
@@ -99,6 +100,14 @@ impl Session {
             .await
     }
 
+    /// The record of who holds the environment.
+    pub async fn holds(&self) -> Holds {
+        let environment = &self.settings.environment;
+        self.aws()
+            .await
+            .holds(self.settings.state_bucket(), environment.name.as_str())
+    }
+
     pub fn git(&self) -> anyhow::Result<Git> {
         Git::open(&self.settings.root)
     }
@@ -183,6 +192,26 @@ impl Session {
                 .or_else(from_git)
                 .unwrap_or_default(),
         )
+    }
+
+    /// The same session for what has to be done after an interrupt; a second one ends it.
+    pub fn unhurried(&self) -> Session {
+        let settings = self.settings.clone();
+        Session {
+            interrupt: Interrupt::never(),
+            ..self.with_settings(settings)
+        }
+    }
+
+    /// The same session in another checkout of the same repository.
+    pub fn with_settings(&self, settings: Settings) -> Session {
+        Session {
+            settings,
+            sandbox: self.sandbox.clone(),
+            reporter: self.reporter.clone(),
+            interrupt: self.interrupt.clone(),
+            aws: OnceCell::new(),
+        }
     }
 
     /// What a user types after `cargo xtask …` to stay where they are.

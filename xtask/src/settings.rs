@@ -54,8 +54,12 @@ pub struct Settings {
     pub engine: Wanted,
     /// The Terraform that is fetched where none is installed.
     pub terraform_pin: Option<TerraformPin>,
+    /// How long a claim lasts that a process renews while it runs.
+    pub hold_lease: Duration,
     /// All environments' names, in alphabetical order.
     pub environments: Vec<String>,
+    /// All environments' workflow files, each once.
+    pub workflows: Vec<String>,
     pub environment: Environment,
 }
 
@@ -82,6 +86,15 @@ pub struct Environment {
     pub protected: bool,
     /// The workflow files that deploy here by themselves.
     pub auto_deploy_workflows: Vec<String>,
+    /// The workflow files that deploy here when somebody starts them.
+    pub deploy_workflows: Vec<String>,
+}
+
+impl Environment {
+    fn workflows(&self) -> impl Iterator<Item = String> {
+        let files = self.auto_deploy_workflows.iter();
+        files.chain(&self.deploy_workflows).cloned()
+    }
 }
 
 /// What flags override.
@@ -97,6 +110,14 @@ impl Settings {
     /// The name of an environment's things: `<app>-<environment>`.
     pub fn service(&self) -> String {
         format!("{}-{}", self.app, self.environment.name)
+    }
+
+    /// The bucket of the Terraform state and of the holds, as infra/foundation names it.
+    pub fn state_bucket(&self) -> String {
+        format!(
+            "{}-terraform-state-{}",
+            self.app, self.environment.aws_account_id
+        )
     }
 
     pub fn terraform_root(&self) -> PathBuf {
@@ -194,6 +215,7 @@ pub fn resolve(
         .unwrap_or_else(|| "main".into());
     let pause_settle = reader.seconds("pause_settle_seconds", 5);
     let state_lock_timeout = reader.seconds("state_lock_timeout_seconds", 60);
+    let hold_lease = reader.seconds("hold_lease_seconds", 900);
     let wanted = reader.text("default_environment", overrides.env.as_deref());
     let sandbox = reader.table("sandbox");
     let tool_tables = reader.tables("tools");
@@ -204,11 +226,13 @@ pub fn resolve(
     problems.extend(found);
     let (terraform_pin, found) = tools::read(file, tool_tables);
     problems.extend(found);
+    let mut workflows = Vec::new();
 
     let environment = match tables.remove(&wanted) {
         Some(table) => {
             let (environment, found) = read_environment(file, &wanted, table, overrides, env);
             problems.extend(found);
+            workflows.extend(environment.iter().flat_map(Environment::workflows));
             environment
         }
         None => {
@@ -223,9 +247,13 @@ pub fn resolve(
     // Mistakes in the other environments are shown now, not on the day that somebody needs them.
     for (name, table) in tables {
         let no_overrides = Overrides::default();
-        problems.extend(read_environment(file, &name, table, &no_overrides, &|_| None).1);
+        let (other, found) = read_environment(file, &name, table, &no_overrides, &|_| None);
+        workflows.extend(other.iter().flat_map(Environment::workflows));
+        problems.extend(found);
     }
     all_clear(problems)?;
+    workflows.sort();
+    workflows.dedup();
     let environment = environment.context("the environment's settings could not be read")?;
     Ok(Settings {
         root: root.to_owned(),
@@ -250,7 +278,9 @@ pub fn resolve(
         state_lock_timeout,
         engine,
         terraform_pin,
+        hold_lease,
         environments,
+        workflows,
         environment,
     })
 }
@@ -297,6 +327,7 @@ fn read_environment(
     let terraform_root = reader.text("terraform_root", None);
     let protected = reader.boolean("protected", false);
     let auto_deploy_workflows = reader.list("auto_deploy_workflows");
+    let deploy_workflows = reader.list("deploy_workflows");
     let mut problems = reader.finish();
     match EnvironmentName::parse(name) {
         Ok(name) => {
@@ -308,6 +339,7 @@ fn read_environment(
                 terraform_root: terraform_root.into(),
                 protected,
                 auto_deploy_workflows,
+                deploy_workflows,
             };
             (Some(environment), problems)
         }

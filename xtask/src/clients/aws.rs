@@ -14,8 +14,8 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::{
-    ecr::Ecr, ecs::Ecs, events::Events, logs::Logs, objects::Objects, scheduler::Scheduler,
-    signed::Signed,
+    ecr::Ecr, ecs::Ecs, events::Events, hold::Holds, logs::Logs, objects::Objects,
+    scheduler::Scheduler, signed::Signed,
 };
 use crate::failure::Problem;
 use crate::sandbox::address::Address;
@@ -88,6 +88,11 @@ impl Aws {
 
     pub fn ecs(&self) -> Ecs {
         Ecs::new(aws_sdk_ecs::Client::new(&self.config))
+    }
+
+    /// Who holds `environment`, in the bucket that has its Terraform state.
+    pub fn holds(&self, bucket: String, environment: &str) -> Holds {
+        Holds::new(aws_sdk_s3::Client::new(&self.config), bucket, environment)
     }
 
     pub fn logs(&self) -> Logs {

@@ -1,5 +1,6 @@
 //! ECS: task definitions, and tasks from RunTask to STOPPED.
 
+pub mod isolated;
 mod task;
 
 use anyhow::Context as _;

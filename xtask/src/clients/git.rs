@@ -112,6 +112,13 @@ impl Git {
         Ok(entries.collect())
     }
 
+    /// Where this clone has seen main last.
+    pub fn main_tip(&self, main_branch: &str) -> Option<String> {
+        let name = format!("refs/remotes/origin/{main_branch}");
+        let tip = self.repository.find_reference(&name).ok()?.target()?;
+        Some(tip.to_string())
+    }
+
     /// The state of `paths` (those that exist) in the working tree.
     pub fn tree(&self, paths: &[&str]) -> anyhow::Result<Tree> {
         let sh = Shell::new()?;

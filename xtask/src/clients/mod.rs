@@ -9,6 +9,7 @@ pub mod events;
 pub mod files;
 pub mod git;
 pub mod github;
+pub mod hold;
 pub mod image;
 pub mod logs;
 pub mod objects;

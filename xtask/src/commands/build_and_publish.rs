@@ -12,6 +12,8 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         task: None,
         goal: Goal::Publish,
         allow_dirty: args.allow_dirty,
+        reserves: false,
+        author: None,
     };
     let plan = preflight(session, &request).await?;
     if args.dry_run {

@@ -1,20 +1,45 @@
 //! `cargo xtask deploy-test` and `deploy --env NAME`: the image of HEAD into an environment.
 
+use std::time::Instant;
+
 use crate::cli::Deploy;
+use crate::clients::terraform::SavedPlan;
+use crate::hold::record::{Moment, Purpose};
+use crate::hold::{self, Me, Standing};
 use crate::plan::{Goal, Request};
-use crate::session::Session;
+use crate::session::{Session, env_var};
 use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
+use crate::steps::claim::{Claim, claim, me, stand};
 use crate::steps::preflight::preflight;
-use crate::steps::push_image::publish;
-use crate::steps::require_paused::require_paused;
+use crate::steps::push_image::{PushedImage, publish};
+use crate::steps::require_paused::{is_auto_deploy, own_run, require_paused};
 
 pub async fn run(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
+    let itself = is_auto_deploy(&session.settings, own_run(&env_var).as_ref());
+    if itself && !args.dry_run {
+        let me = me(session, args.author.as_deref()).await?;
+        if skipped(session, &me).await {
+            return Ok(0);
+        }
+        let deployed = deploy(args, session).await;
+        // Somebody may have taken it since.
+        return match deployed {
+            Err(_) if skipped(session, &me).await => Ok(0),
+            deployed => deployed,
+        };
+    }
+    deploy(args, session).await
+}
+
+async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let request = Request {
         task: None,
         goal: Goal::Deploy,
         allow_dirty: args.allow_dirty,
+        reserves: false,
+        author: args.author.clone(),
     };
-    let looked = std::time::Instant::now();
+    let looked = Instant::now();
     let plan = preflight(session, &request).await?;
     if args.dry_run {
         session.reporter.text(plan);
@@ -24,8 +49,36 @@ pub async fn run(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let image = publish(session, &plan).await?;
     let change = plan_terraform(session, &plan.tag).await?;
     confirm(session, &change, args.yes)?;
-    let paused = require_paused(session, Some(looked)).await?;
-    let deployed = apply_terraform(session, change, image, &paused).await?;
-    session.reporter.result(deployed.outputs.service_docker_tag);
+    let me = me(session, args.author.as_deref()).await?;
+    let claim = claim(session, &me, Purpose::Deploy).await?;
+    let deployed = apply(session, change, image, &claim, looked).await;
+    claim.give_back(session).await;
+    session.reporter.result(deployed?);
     Ok(0)
+}
+
+async fn apply(
+    session: &Session,
+    change: SavedPlan,
+    image: PushedImage,
+    claim: &Claim,
+    looked: Instant,
+) -> anyhow::Result<String> {
+    let paused = require_paused(session, claim, Some(looked)).await?;
+    let deployed = apply_terraform(session, change, image, &paused).await?;
+    Ok(deployed.outputs.service_docker_tag)
+}
+
+/// The auto-deploy leaves a held environment alone: main gets there when it is released.
+async fn skipped(session: &Session, me: &Me) -> bool {
+    let (_, standing) = stand(&session.holds().await, me).await;
+    let Standing::Theirs(hold) = standing else {
+        return false;
+    };
+    let held = hold::describe(&hold, Moment::now());
+    // One line, as GitHub reads it from a job's output.
+    session.reporter.text(format!(
+        "::notice title=Not deployed::{held}. Its release deploys main."
+    ));
+    true
 }

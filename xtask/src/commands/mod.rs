@@ -6,14 +6,17 @@ mod completions;
 mod deploy;
 mod doctor;
 mod history;
+mod hold;
 mod logs;
 mod new_task;
+mod release;
 mod report;
 mod run;
 mod sandbox;
 mod stop;
 mod tasks;
 mod trigger;
+mod try_isolated;
 mod try_task;
 mod watch;
 
@@ -48,6 +51,8 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
         }
         Command::Deploy(args) => deploy::run(&args, &Session::open(&global).await?).await,
         Command::Try(args) => try_task::run(&args, &Session::open(&global).await?).await,
+        Command::Hold(args) => hold::run(&args, &Session::open(&global).await?).await,
+        Command::Release(args) => release::run(&args, &Session::open(&global).await?).await,
         Command::Run(args) => run::run(&args, &Session::open(&global).await?).await,
         Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,
         Command::Stop(args) => stop::run(&args, &Session::open(&global).await?).await,

@@ -1,19 +1,30 @@
 //! `cargo xtask try TASK`: the whole loop.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::cli::Try;
+use crate::cli::{Release, Restore, Try};
+use crate::clients::terraform::SavedPlan;
+use crate::commands::release::release;
 use crate::commands::run::{wait, wishes};
-use crate::commands::watch;
+use crate::commands::{try_isolated, watch};
+use crate::hold::record::Purpose;
+use crate::outcome::Verdict;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
 use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
+use crate::steps::claim::{Claim, claim, me};
 use crate::steps::follow_task::follow_task;
 use crate::steps::launch_task::launch_task;
 use crate::steps::preflight::preflight;
-use crate::steps::push_image::publish;
+use crate::steps::push_image::{PushedImage, publish};
 use crate::steps::require_paused::require_paused;
+use crate::steps::reserve::{Wanted, reserve};
+use crate::steps::stayed_deployed::stayed_deployed;
+use crate::ui::Step;
 use crate::verdict::verdict;
+
+/// For how long `try --hold` reserves the environment at first; the loop renews it.
+const RESERVED: Duration = Duration::from_secs(1800);
 
 pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
     if args.watch {
@@ -24,11 +35,15 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
 }
 
 pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
-    let task = &args.launch.task;
+    if args.isolated {
+        return try_isolated::run(args, session).await;
+    }
     let request = Request {
-        task: Some(task.to_string()),
+        task: Some(args.launch.task.to_string()),
         goal: Goal::Try,
         allow_dirty: true,
+        reserves: args.hold,
+        author: args.launch.author.clone(),
     };
     let looked = Instant::now();
     let plan = preflight(session, &request).await?;
@@ -36,24 +51,105 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         session.reporter.text(plan);
         return Ok(0);
     }
-    // The tag is known before the build, so that Terraform plans beside it.
+    // The tag is known before the build, so that Terraform plans beside it. Nothing is held meanwhile.
     let (image, change) =
         tokio::try_join!(publish(session, &plan), plan_terraform(session, &plan.tag))?;
     confirm(session, &change, args.yes)?;
-    let paused = require_paused(session, Some(looked)).await?;
-    let deployed = apply_terraform(session, change, image, &paused).await?;
-    let paused = require_paused(session, None).await?;
+    let tried = Tried {
+        args,
+        image,
+        change,
+        looked,
+    };
+    let verdict = if args.hold {
+        reserved(session, tried).await?
+    } else {
+        claimed(session, tried).await?
+    };
+    session.reporter.verdict(&verdict);
+    Ok(verdict.exit_code)
+}
+
+/// What is ready to be applied.
+struct Tried<'a> {
+    args: &'a Try,
+    image: PushedImage,
+    change: SavedPlan,
+    /// When auto-deploy was looked at first.
+    looked: Instant,
+}
+
+/// Under a hold that begins and ends with the loop, unless it was there before.
+async fn reserved(session: &Session, tried: Tried<'_>) -> anyhow::Result<Verdict> {
+    let args = tried.args;
+    let author = args.launch.author.clone();
+    let wanted = Wanted {
+        length: RESERVED,
+        reason: Some(format!("trying {}", args.launch.task)),
+        author: author.clone(),
+        break_it: false,
+        wait: true,
+    };
+    let held = reserve(session, &wanted).await?;
+    let verdict = claimed(session, tried).await;
+    if held.kept {
+        return verdict;
+    }
+    let release_args = Release {
+        restore: Restore::Main,
+        author,
+        break_it: false,
+    };
+    // The answer is the task's; an interrupt was for the task, and main is put back all the same.
+    match release(&session.unhurried(), &release_args).await {
+        Ok(text) => session.reporter.detail(Step::Hold, text),
+        Err(error) => session.reporter.warning(
+            Step::Hold,
+            format!(
+                "{error:#}\nthe environment is still held: cargo xtask release{}",
+                session.flags()
+            ),
+        ),
+    }
+    verdict
+}
+
+/// Under a claim of this process, or under the hold that is there.
+async fn claimed(session: &Session, tried: Tried<'_>) -> anyhow::Result<Verdict> {
+    let me = me(session, tried.args.launch.author.as_deref()).await?;
+    let claim = claim(session, &me, Purpose::Try).await?;
+    let verdict = apply_and_run(session, tried, &claim).await;
+    claim.give_back(session).await;
+    verdict
+}
+
+async fn apply_and_run(
+    session: &Session,
+    tried: Tried<'_>,
+    claim: &Claim,
+) -> anyhow::Result<Verdict> {
+    let launch = &tried.args.launch;
+    let paused = require_paused(session, claim, Some(tried.looked)).await?;
+    let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
+    let paused = require_paused(session, claim, None).await?;
     let running = launch_task(
         session,
         &deployed.outputs,
-        task,
-        &wishes(&args.launch, session),
+        &launch.task,
+        &wishes(launch, session),
         Some(&paused),
     )
     .await?;
-    let wait = wait(&args.launch);
-    let end = follow_task(session, &running, wait, Some(&deployed.image.digest)).await?;
-    let verdict = verdict(&end);
-    session.reporter.verdict(&verdict);
-    Ok(verdict.exit_code)
+    let end = follow_task(
+        session,
+        &running,
+        wait(launch),
+        Some(&deployed.image.digest),
+    )
+    .await?;
+    let mut verdict = verdict(&end);
+    if let Some(change) = stayed_deployed(session, claim, &deployed.outputs).await {
+        verdict.also(&change);
+    }
+    Ok(verdict)
 }

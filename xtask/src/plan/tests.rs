@@ -35,6 +35,8 @@ fn request(goal: Goal) -> Request {
         task: None,
         goal,
         allow_dirty: false,
+        reserves: false,
+        author: None,
     }
 }
 
@@ -66,6 +68,8 @@ fn facts() -> Facts {
         auto_deploy: Some(AutoDeploy::Paused {
             workflows: vec!["a.yml".into()],
         }),
+        holder: Some(Standing::Free),
+        auto_deploy_workflow: None,
         docker: Ok("20".into()),
         terraform: Ok("1.11".into()),
         tasks: Ok(Some(vec!["my-new-task-name".into(), "diagnose".into()])),
@@ -101,6 +105,8 @@ fn a_try_runs_everything() {
         task: Some("diagnose".into()),
         goal: Goal::Try,
         allow_dirty: true,
+        reserves: false,
+        author: None,
     };
     let plan = plan(&settings(), &request, facts(), "").unwrap();
     let shown = plan.to_string();
@@ -130,6 +136,8 @@ fn a_dirty_tree() {
     assert_eq!(problems[0].message, "uncommitted changes: api/src/x.rs");
     let request = Request {
         allow_dirty: true,
+        reserves: false,
+        author: None,
         ..request(Goal::Publish)
     };
     let plan = plan(&settings(), &request, dirty(), "").unwrap();
@@ -159,7 +167,17 @@ fn what_refuses() {
                 published: Ok(Some(digest())),
                 ..facts()
             },
-            "auto-deploy pause --sandbox",
+            "cargo xtask hold --sandbox",
+        ),
+        (
+            "held",
+            request(Goal::Deploy),
+            Facts {
+                holder: Some(Standing::Unreadable("403".into())),
+                published: Ok(Some(digest())),
+                ..facts()
+            },
+            "cargo xtask hold --break --sandbox",
         ),
         (
             "live",
@@ -223,6 +241,8 @@ fn all_problems_at_once() {
         task: Some("diagnoze".into()),
         goal: Goal::Try,
         allow_dirty: true,
+        reserves: false,
+        author: None,
     };
     let problems = refused(&request, facts);
     assert_eq!(problems.len(), 6, "{problems:#?}");
@@ -247,6 +267,8 @@ fn without_credentials_there_is_one_problem_not_four() {
         task: Some("diagnose".into()),
         goal: Goal::Try,
         allow_dirty: true,
+        reserves: false,
+        author: None,
     };
     assert_eq!(refused(&request, facts), [broken()]);
 }
@@ -257,6 +279,8 @@ fn a_branch_behind_main_is_warned_and_a_protected_environment_refuses() {
         task: Some("diagnose".into()),
         goal: Goal::Try,
         allow_dirty: true,
+        reserves: false,
+        author: None,
     };
     let behind = plan(
         &settings(),
@@ -272,4 +296,23 @@ fn a_branch_behind_main_is_warned_and_a_protected_environment_refuses() {
     let mut settings = settings();
     settings.environment.protected = true;
     assert!(plan(&settings, &request, facts(), "").is_err());
+}
+
+#[test]
+fn a_try_that_reserves_does_not_ask_for_a_pause() {
+    let reserving = Request {
+        reserves: true,
+        ..request(Goal::Try)
+    };
+    let active = || AutoDeploy::Active {
+        workflows: vec!["a.yml".into()],
+    };
+    let facts = |state| Facts {
+        auto_deploy: Some(state),
+        ..facts()
+    };
+    assert!(plan(&settings(), &reserving, facts(active()), "").is_ok());
+    // What is unknown could not be put back.
+    let unknown = AutoDeploy::Unknown(Problem::failed("403", "token"));
+    refused(&reserving, facts(unknown));
 }

@@ -197,7 +197,7 @@ fn make_tmp(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn workflows(settings: &Settings) -> String {
-    settings.environment.auto_deploy_workflows.join(",")
+    settings.workflows.join(",")
 }
 
 /// The port of the last time if nobody has taken it: images and Terraform's data name the port.

@@ -3,9 +3,14 @@
 
 pub mod apply_terraform;
 pub mod build_image;
+pub mod claim;
 pub mod content;
 pub mod follow_task;
+pub mod isolate;
 pub mod launch_task;
 pub mod preflight;
 pub mod push_image;
 pub mod require_paused;
+pub mod reserve;
+pub mod restore;
+pub mod stayed_deployed;

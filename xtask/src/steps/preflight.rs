@@ -3,10 +3,12 @@
 use crate::clients::git::Git;
 use crate::clients::{docker, tasks_file, terraform::Terraform};
 use crate::failure::{Problem, all_clear};
+use crate::hold::Standing;
 use crate::plan::{Facts, Goal, Plan, Request, plan, tag_of};
-use crate::session::Session;
+use crate::session::{Session, env_var};
 use crate::settings::Builder;
-use crate::steps::require_paused;
+use crate::steps::claim::{me, stand};
+use crate::steps::require_paused::{self, own_run};
 use crate::ui::Step;
 
 /// The files whose content is the image's and the infra's; a change elsewhere makes no dirty tree.
@@ -61,7 +63,7 @@ pub async fn preflight(session: &Session, request: &Request) -> anyhow::Result<P
 
 async fn gather(session: &Session, request: &Request) -> Facts {
     let settings = &session.settings;
-    let deploys = request.goal != Goal::Publish;
+    let deploys = request.goal.deploys();
     let git = session.git();
     let head = git
         .as_ref()
@@ -104,6 +106,13 @@ async fn gather(session: &Session, request: &Request) -> Facts {
             None
         }
     };
+    let holder = async {
+        if deploys {
+            Some(holder(session, request.author.as_deref()).await)
+        } else {
+            None
+        }
+    };
     let terraform = async {
         if deploys {
             Terraform::version(&crate::tools::terraform(settings), &session.interrupt).await
@@ -117,12 +126,13 @@ async fn gather(session: &Session, request: &Request) -> Facts {
             Builder::Daemonless => Ok(String::new()),
         }
     };
-    let (identity, repository, published, cluster, auto_deploy, docker, terraform) = tokio::join!(
+    let (identity, repository, published, cluster, auto_deploy, holder, docker, terraform) = tokio::join!(
         aws.identity(),
         ecr.repository(&settings.ecr_repository),
         published,
         cluster,
         auto_deploy,
+        holder,
         docker,
         terraform,
     );
@@ -140,11 +150,23 @@ async fn gather(session: &Session, request: &Request) -> Facts {
         published,
         cluster: cluster.map_err(|error| as_problem(&error)),
         auto_deploy,
+        holder,
+        auto_deploy_workflow: own_run(&env_var)
+            .filter(|own| require_paused::is_auto_deploy(settings, Some(own)))
+            .map(|own| own.workflow),
         docker,
         terraform,
         tasks: tasks_file::task_names(&settings.root.join(&settings.tasks_file))
             .map_err(|error| as_problem(&error)),
         behind,
+    }
+}
+
+/// Who holds the environment, as the one who asks finds it. An unknown caller is told of that alone.
+async fn holder(session: &Session, author: Option<&str>) -> Standing {
+    match me(session, author).await {
+        Ok(me) => stand(&session.holds().await, &me).await.1,
+        Err(_) => Standing::Free,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Nothing is deployed while auto-deploy can run: its workflows are disabled and none of them runs.
+//! Nothing is deployed while anybody else can deploy: the environment is ours, auto-deploy's
+//! workflows are disabled, and no run of a workflow that deploys there is live.
 //!
 //! "Disabled" alone is not paused, since GitHub lets running runs go on. Whatever is not clearly
 //! paused refuses.
@@ -9,6 +10,7 @@ use crate::clients::github::{GitHub, Run, Workflow};
 use crate::failure::Problem;
 use crate::session::{Session, env_var};
 use crate::settings::Settings;
+use crate::steps::claim::Claim;
 use crate::steps::preflight::as_problem;
 use crate::ui::Step;
 
@@ -41,7 +43,7 @@ pub struct OwnRun {
     pub workflow: String,
 }
 
-/// Proof that auto-deploy was seen paused; only [`require_paused`] makes one.
+/// Proof that the environment was seen ours and auto-deploy paused; only [`require_paused`] makes one.
 #[derive(Debug)]
 pub struct Paused(());
 
@@ -52,9 +54,15 @@ pub struct Observed {
     pub live: Vec<Run>,
 }
 
-/// The pure part: from what GitHub says to the state.
-pub fn judge(observed: &[Observed], own: Option<&OwnRun>) -> AutoDeploy {
-    if observed.is_empty() {
+/// The pure part: from what GitHub says to the state. `by_hand` are the live runs of the workflows
+/// that deploy here when somebody starts them, each with its workflow's file.
+pub fn judge(observed: &[Observed], by_hand: &[(String, Run)], own: Option<&OwnRun>) -> AutoDeploy {
+    let started = by_hand
+        .iter()
+        // Runs of one workflow wait for each other: their concurrency group sees to it.
+        .filter(|(file, _)| own.is_none_or(|own| own.workflow != *file))
+        .map(|(_, run)| run);
+    if observed.is_empty() && by_hand.is_empty() {
         return AutoDeploy::None;
     }
     let itself = own.filter(|own| observed.iter().any(|seen| seen.file == own.workflow));
@@ -64,6 +72,7 @@ pub fn judge(observed: &[Observed], own: Option<&OwnRun>) -> AutoDeploy {
         .filter(|run| own.is_none_or(|own| run.id != own.id))
         // Later runs of the auto-deploy wait for this one: their concurrency group sees to it.
         .filter(|run| itself.is_none() || run.status == "in_progress")
+        .chain(started)
         .collect();
     if !live.is_empty()
         && (itself.is_some()
@@ -81,6 +90,9 @@ pub fn judge(observed: &[Observed], own: Option<&OwnRun>) -> AutoDeploy {
     if itself.is_some() {
         return AutoDeploy::Itself;
     }
+    if observed.is_empty() {
+        return AutoDeploy::None;
+    }
     let not_disabled: Vec<&Observed> = observed
         .iter()
         .filter(|seen| !seen.workflow.state.starts_with("disabled_"))
@@ -89,13 +101,7 @@ pub fn judge(observed: &[Observed], own: Option<&OwnRun>) -> AutoDeploy {
         .iter()
         .find(|seen| seen.workflow.state != "active")
     {
-        return AutoDeploy::Unknown(Problem::refused(
-            format!(
-                "the workflow {} is in the state `{}`",
-                odd.file, odd.workflow.state
-            ),
-            "mend auto_deploy_workflows in Cargo.toml",
-        ));
+        return AutoDeploy::Unknown(odd_state(&odd.file, &odd.workflow.state));
     }
     if not_disabled.is_empty() {
         return AutoDeploy::Paused {
@@ -105,6 +111,13 @@ pub fn judge(observed: &[Observed], own: Option<&OwnRun>) -> AutoDeploy {
     AutoDeploy::Active {
         workflows: not_disabled.iter().map(|seen| seen.file.clone()).collect(),
     }
+}
+
+fn odd_state(file: &str, state: &str) -> Problem {
+    Problem::refused(
+        format!("the workflow {file} is in the state `{state}`"),
+        "mend auto_deploy_workflows in Cargo.toml",
+    )
 }
 
 impl AutoDeploy {
@@ -119,7 +132,7 @@ impl AutoDeploy {
                     workflows.join(", ")
                 ),
                 format!(
-                    "pause it: cargo xtask auto-deploy pause{flags}\nthen run the command again, and resume it afterwards"
+                    "reserve {environment} and pause it: cargo xtask hold{flags}\nor for one run alone:      cargo xtask try TASK --hold{flags}"
                 ),
             )),
             AutoDeploy::Live { runs } => Err(Problem::refused(
@@ -161,15 +174,22 @@ impl AutoDeploy {
 /// One look.
 pub async fn look(session: &Session) -> AutoDeploy {
     let files = &session.settings.environment.auto_deploy_workflows;
-    if files.is_empty() {
+    let by_hand = &session.settings.environment.deploy_workflows;
+    if files.is_empty() && by_hand.is_empty() {
         return AutoDeploy::None;
     }
     let observed = async {
         let github = session.github()?;
-        observe(&github, files).await
+        let observed = observe(&github, files).await?;
+        let mut started = Vec::new();
+        for file in by_hand {
+            let live = github.live_runs(file).await?;
+            started.extend(live.into_iter().map(|run| (file.clone(), run)));
+        }
+        anyhow::Ok((observed, started))
     };
     match observed.await {
-        Ok(observed) => judge(&observed, own_run(&env_var).as_ref()),
+        Ok((observed, started)) => judge(&observed, &started, own_run(&env_var).as_ref()),
         Err(error) => AutoDeploy::Unknown(as_problem(&error)),
     }
 }
@@ -189,10 +209,45 @@ async fn observe(github: &GitHub, files: &[String]) -> anyhow::Result<Vec<Observ
     Ok(observed)
 }
 
+/// Each auto-deploy workflow with its state. A state that is not known refuses: it could not be put
+/// back.
+pub async fn workflow_states(session: &Session) -> anyhow::Result<Vec<(String, String)>> {
+    let files = &session.settings.environment.auto_deploy_workflows;
+    let mut states = Vec::new();
+    if files.is_empty() {
+        return Ok(states);
+    }
+    let read = async {
+        let github = session.github()?;
+        for file in files {
+            states.push((file.clone(), github.workflow(file).await?.state));
+        }
+        anyhow::Ok(())
+    };
+    let problem = match read.await {
+        Err(error) => Some(as_problem(&error)),
+        Ok(()) => states
+            .iter()
+            .find(|(_, state)| state != "active" && !state.starts_with("disabled_"))
+            .map(|(file, state)| odd_state(file, state)),
+    };
+    match problem {
+        None => Ok(states),
+        Some(problem) => AutoDeploy::Unknown(problem)
+            .require_paused(&session.settings, &session.flags())
+            .map(|()| states)
+            .map_err(Into::into),
+    }
+}
+
 /// The look before an apply or a launch. `first` is when auto-deploy was seen paused the last time:
 /// before an apply the two looks are some seconds apart, since a run that was just triggered takes
 /// a moment to appear.
-pub async fn require_paused(session: &Session, first: Option<Instant>) -> anyhow::Result<Paused> {
+pub async fn require_paused(
+    session: &Session,
+    claim: &Claim,
+    first: Option<Instant>,
+) -> anyhow::Result<Paused> {
     let timer = session
         .reporter
         .started(Step::Pause, "is auto-deploy still paused");
@@ -207,10 +262,18 @@ pub async fn require_paused(session: &Session, first: Option<Instant>) -> anyhow
             () = interrupt.requested() => return Err(Problem::interrupted("interrupted before the apply").into()),
         }
     }
+    // The record last: a deploy that honours holds takes it before anything else.
     let state = look(session).await;
     state.require_paused(&session.settings, &session.flags())?;
+    claim.verify().await?;
     session.reporter.finished(&timer, state.describe());
     Ok(Paused(()))
+}
+
+/// Is this process the auto-deploy of the environment?
+pub fn is_auto_deploy(settings: &Settings, own: Option<&OwnRun>) -> bool {
+    let workflows = &settings.environment.auto_deploy_workflows;
+    own.is_some_and(|own| workflows.contains(&own.workflow))
 }
 
 /// In GitHub Actions: this run, which is no obstacle to itself.
@@ -273,15 +336,22 @@ mod tests {
         };
         for state in ["disabled_manually", "disabled_inactivity", "disabled_fork"] {
             assert_eq!(
-                judge(&[observed("a.yml", state, vec![])], None),
+                judge(&[observed("a.yml", state, vec![])], &[], None),
                 paused,
                 "{state}"
             );
         }
-        assert_eq!(judge(&[], None), AutoDeploy::None);
-        assert_eq!(judge(&[observed("a.yml", "active", vec![])], None), active);
+        assert_eq!(judge(&[], &[], None), AutoDeploy::None);
         assert_eq!(
-            judge(&[observed("a.yml", "active", vec![run(7, "queued")])], None),
+            judge(&[observed("a.yml", "active", vec![])], &[], None),
+            active
+        );
+        assert_eq!(
+            judge(
+                &[observed("a.yml", "active", vec![run(7, "queued")])],
+                &[],
+                None
+            ),
             active
         );
         assert_eq!(
@@ -291,12 +361,13 @@ mod tests {
                     "disabled_manually",
                     vec![run(7, "queued")]
                 )],
+                &[],
                 None
             ),
             live
         );
         for state in ["deleted", "", "new_word"] {
-            let judged = judge(&[observed("a.yml", state, vec![])], None);
+            let judged = judge(&[observed("a.yml", state, vec![])], &[], None);
             assert!(
                 matches!(judged, AutoDeploy::Unknown(_)),
                 "{state}: {judged:?}"
@@ -311,7 +382,7 @@ mod tests {
             observed("b.yml", "disabled_manually", vec![]),
         ];
         assert_eq!(
-            judge(&both, None),
+            judge(&both, &[], None),
             AutoDeploy::Active {
                 workflows: vec!["a.yml".into()]
             }
@@ -322,10 +393,13 @@ mod tests {
     fn its_own_run_is_no_obstacle() {
         let waiting = vec![run(7, "in_progress"), run(8, "queued")];
         let seen = [observed("a.yml", "active", waiting)];
-        assert_eq!(judge(&seen, Some(&own(7, "a.yml"))), AutoDeploy::Itself);
+        assert_eq!(
+            judge(&seen, &[], Some(&own(7, "a.yml"))),
+            AutoDeploy::Itself
+        );
         // Another workflow of ours meets an active auto-deploy like everybody else.
         assert!(matches!(
-            judge(&seen, Some(&own(9, "deploy.yml"))),
+            judge(&seen, &[], Some(&own(9, "deploy.yml"))),
             AutoDeploy::Active { .. }
         ));
         // A second run of the auto-deploy at work is an obstacle even to the auto-deploy.
@@ -335,7 +409,7 @@ mod tests {
             vec![run(7, "in_progress"), run(8, "in_progress")],
         )];
         assert!(matches!(
-            judge(&seen, Some(&own(7, "a.yml"))),
+            judge(&seen, &[], Some(&own(7, "a.yml"))),
             AutoDeploy::Live { .. }
         ));
     }

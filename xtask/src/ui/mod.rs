@@ -43,7 +43,9 @@ pub enum Step {
     Push,
     Plan,
     Pause,
+    Hold,
     Apply,
+    Restore,
     Launch,
     Task,
 }
@@ -57,7 +59,9 @@ impl Step {
             Step::Push => "push",
             Step::Plan => "plan",
             Step::Pause => "pause",
+            Step::Hold => "hold",
             Step::Apply => "apply",
+            Step::Restore => "restore",
             Step::Launch => "launch",
             Step::Task => "task",
         }

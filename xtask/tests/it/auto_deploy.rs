@@ -25,8 +25,8 @@ fn an_active_auto_deploy_refuses_before_anything_is_done() {
         ✗ check     failed ([N] s)
         error: auto-deploy to test is active (api-auto-deploy.yml): it would overwrite what is deployed here
 
-        hint: pause it: cargo xtask auto-deploy pause --sandbox
-              then run the command again, and resume it afterwards
+        hint: reserve test and pause it: cargo xtask hold --sandbox
+              or for one run alone:      cargo xtask try TASK --hold --sandbox
     "#]]
     .assert_eq(&refused.snapshot());
     checkout

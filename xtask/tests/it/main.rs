@@ -11,6 +11,9 @@
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
 //! - `tools`: the pinned Terraform, fetched and refused
+//! - `hold`: who has the environment, and what that refuses
+//! - `isolated`: a try beside what is deployed
+//! - `release`: what a branch did is put back
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -25,10 +28,13 @@ mod bad_input;
 mod deploys;
 mod engine;
 mod harness;
+mod hold;
 mod image;
 mod interrupts;
+mod isolated;
 mod ministack;
 mod new_task;
+mod release;
 mod tasks;
 mod the_loop;
 mod tools;

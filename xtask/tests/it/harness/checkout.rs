@@ -174,6 +174,11 @@ impl Invocation {
         self
     }
 
+    /// For a test that starts it by itself.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs to the end with an empty stdin.
     pub fn run(mut self) -> Ended {
         let output = self.command.stdin(Stdio::null()).output().unwrap();

@@ -1,0 +1,250 @@
+//! An environment for one process: under a hold of the same person, or by a claim of its own that
+//! is renewed while the process lives and given back when it ends.
+
+use std::time::Duration;
+
+use crate::clients::hold::{Holds, Stored, Written};
+use crate::failure::Problem;
+use crate::hold::record::{Hold, Moment, Purpose};
+use crate::hold::{self, Found, Me, Standing, Take};
+use crate::session::{Session, env_var};
+use crate::steps::preflight::as_problem;
+use crate::steps::require_paused::{is_auto_deploy, own_run};
+use crate::ui::Step;
+
+/// How often somebody else may be first before we give up.
+const MAX_RACES: usize = 10;
+
+/// An environment that is ours for now. [`Claim::give_back`] ends it; a process that is killed
+/// leaves a claim that names it, which its owner's next call replaces and which expires.
+pub struct Claim {
+    holds: Holds,
+    id: String,
+    /// Made by this process for its own duration; a person's hold outlives the process.
+    own: bool,
+    renewer: tokio::task::JoinHandle<()>,
+}
+
+/// Who this process works for.
+pub async fn me(session: &Session, author: Option<&str>) -> anyhow::Result<Me> {
+    let identity = session.aws().await.identity().await?.arn;
+    // Two runs of CI share an identity and must not take each other for themselves.
+    let author = match (author, own_run(&env_var)) {
+        (None, Some(run)) => format!("{} run {}", run.workflow, run.id),
+        (author, _) => session.author(author),
+    };
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    Ok(Me {
+        identity,
+        author,
+        host,
+        process: std::process::id(),
+    })
+}
+
+/// What is kept now, and what it is to `me`. What cannot be read is unknown, never free.
+pub async fn stand(holds: &Holds, me: &Me) -> (Option<Stored>, Standing) {
+    match holds.read().await {
+        Ok(stored) => {
+            let found = stored.found.clone();
+            let standing = hold::standing(found, me, Moment::now(), is_alive);
+            (Some(stored), standing)
+        }
+        Err(error) => (None, Standing::Unreadable(as_problem(&error).message)),
+    }
+}
+
+/// Does this process of this host run?
+pub fn is_alive(process: u32) -> bool {
+    let id = i32::try_from(process)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    // Another user's process may not be signalled, and yet it runs.
+    id.is_some_and(|id| {
+        !matches!(rustix::process::test_kill_process(id), Err(error) if error == rustix::io::Errno::SRCH)
+    })
+}
+
+/// Takes the environment for this process, or refuses in the words of whoever has it.
+pub async fn claim(session: &Session, me: &Me, purpose: Purpose) -> anyhow::Result<Claim> {
+    let holds = session.holds().await;
+    let flags = session.flags();
+    let own = own_run(&env_var);
+    for _ in 0..MAX_RACES {
+        let (stored, standing) = stand(&holds, me).await;
+        let leftover = matches!(standing, Standing::Leftover(_));
+        let take = match own.as_ref() {
+            Some(own) if is_auto_deploy(&session.settings, Some(own)) => {
+                hold::may_deploy_main(standing, &own.workflow, &flags)?
+            }
+            _ => hold::may_change(standing, &flags)?,
+        };
+        let Some(stored) = stored else { continue };
+        let mut new = Hold::new(
+            me,
+            session.settings.environment.name.as_str(),
+            purpose,
+            session.settings.hold_lease,
+        );
+        new.commit = head(session);
+        let new = match take {
+            Take::Keep(hold) => {
+                if hold.expires <= Moment::now() {
+                    session.reporter.detail(
+                        Step::Hold,
+                        "your hold has expired and nobody took it: it is renewed",
+                    );
+                }
+                return Claim::of(&holds, &hold, session.settings.hold_lease).await;
+            }
+            Take::Replace(old) => {
+                if leftover {
+                    session.reporter.warning(
+                        Step::Hold,
+                        format!("a process of yours ({}) ended without giving {} back: its claim is taken over", old.process, old.environment),
+                    );
+                }
+                new.inherit(&old)
+            }
+            Take::Create | Take::Break(_) | Take::Overwrite => new,
+        };
+        if holds.write(&new, &stored).await? == Written::Done {
+            session.reporter.detail(
+                Step::Hold,
+                format!("{} is yours while this runs", new.environment),
+            );
+            let renewer = renew(holds.clone(), new.id.clone(), session.settings.hold_lease).await?;
+            return Ok(Claim {
+                holds,
+                id: new.id,
+                own: true,
+                renewer,
+            });
+        }
+    }
+    Err(Problem::refused(
+        format!("somebody else was first {MAX_RACES} times"),
+        "run the command again",
+    )
+    .into())
+}
+
+impl Claim {
+    /// A hold as the ground for changes; it stays when this ends.
+    pub async fn of(holds: &Holds, hold: &Hold, lease: Duration) -> anyhow::Result<Self> {
+        Ok(Claim {
+            holds: holds.clone(),
+            id: hold.id.clone(),
+            own: false,
+            renewer: renew(holds.clone(), hold.id.clone(), lease).await?,
+        })
+    }
+
+    /// Is the environment still ours? Asked before anything is changed in it.
+    pub async fn verify(&self) -> Result<(), Problem> {
+        let found = self.holds.read().await.map(|stored| stored.found);
+        match found {
+            Ok(Found::Record(hold)) if hold.id == self.id => Ok(()),
+            Ok(Found::Record(hold)) => Err(Problem::refused(
+                format!(
+                    "the environment was taken while this ran: it {}",
+                    hold::describe(&hold, Moment::now())
+                        .trim_start_matches(&hold.environment)
+                        .trim_start()
+                ),
+                format!("ask {} what they do", hold.author),
+            )),
+            Ok(Found::Nothing) => Err(Problem::refused(
+                "the hold was released while this ran",
+                "look who did it: cargo xtask status",
+            )),
+            Ok(Found::Garbled(why)) => Err(unknown(&why)),
+            Err(error) => Err(unknown(&as_problem(&error).message)),
+        }
+    }
+
+    /// Ends a claim of this process; a person's hold stays.
+    pub async fn give_back(self, session: &Session) {
+        self.renewer.abort();
+        if !self.own {
+            return;
+        }
+        let problem = match remove(&self.holds, &self.id).await {
+            Ok(true) => return,
+            Ok(false) => "somebody else has taken the environment meanwhile".to_owned(),
+            Err(error) => format!("the claim could not be given back and will expire: {error:#}"),
+        };
+        session.reporter.warning(Step::Hold, problem);
+    }
+}
+
+fn unknown(why: &str) -> Problem {
+    Problem::refused(
+        format!("nobody can tell whether the environment is still yours: {why}"),
+        "look at it: cargo xtask status",
+    )
+}
+
+/// Removes the record with this ID; false when another one is there.
+pub async fn remove(holds: &Holds, id: &str) -> anyhow::Result<bool> {
+    for _ in 0..MAX_RACES {
+        let stored = holds.read().await?;
+        match &stored.found {
+            Found::Nothing => return Ok(true),
+            Found::Record(hold) if hold.id == id => {
+                if holds.remove(&stored).await? == Written::Done {
+                    return Ok(true);
+                }
+            }
+            Found::Record(_) | Found::Garbled(_) => return Ok(false),
+        }
+    }
+    anyhow::bail!("the hold changed {MAX_RACES} times while it was being removed")
+}
+
+/// Renews at once when less than a lease is left, and from then on three times a lease. A renewal
+/// that fails is no error yet: whoever is about to change something asks [`Claim::verify`].
+async fn renew(
+    holds: Holds,
+    id: String,
+    lease: Duration,
+) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    extend(&holds, &id, lease).await?;
+    Ok(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            let _ = extend(&holds, &id, lease).await;
+        }
+    }))
+}
+
+/// Sees to it that the hold lasts for a lease from now, if it is still the one with this ID.
+async fn extend(holds: &Holds, id: &str, lease: Duration) -> anyhow::Result<()> {
+    for _ in 0..MAX_RACES {
+        let stored = holds.read().await?;
+        let Found::Record(hold) = &stored.found else {
+            return Ok(());
+        };
+        let expires = Moment::now().after(lease);
+        if hold.id != id || hold.expires >= Moment::now().after(lease * 2 / 3) {
+            return Ok(());
+        }
+        let renewed = Hold {
+            expires,
+            ..hold.clone()
+        };
+        if holds.write(&renewed.marked(), &stored).await? == Written::Done {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// HEAD, for people who wonder what is being tried.
+pub fn head(session: &Session) -> Option<String> {
+    let head = session.git().ok()?.head().ok()?;
+    Some(head.sha.to_string())
+}

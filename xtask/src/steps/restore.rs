@@ -1,0 +1,192 @@
+//! What was deployed before, or main, deployed again from a worktree of its own: its Terraform with
+//! its image, so that nothing of a branch stays behind.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use xshell::{Shell, cmd};
+
+use crate::failure::Problem;
+use crate::names::ImageTag;
+use crate::plan::{Goal, Request};
+use crate::session::Session;
+use crate::settings::{self, Overrides, Settings};
+use crate::steps::apply_terraform::{apply_terraform, plan_terraform};
+use crate::steps::claim::Claim;
+use crate::steps::preflight::preflight;
+use crate::steps::push_image::{PushedImage, publish};
+use crate::steps::require_paused::require_paused;
+use crate::ui::Step;
+
+/// A commit in files of its own; the folder goes away with this value.
+struct Worktree {
+    repository: PathBuf,
+    folder: PathBuf,
+}
+
+/// The commit that main is at, fetched just now.
+pub fn main_commit(session: &Session) -> anyhow::Result<String> {
+    let branch = &session.settings.main_branch;
+    let sh = shell(&session.settings.root)?;
+    let has_origin = session.git()?.origin_url().is_some();
+    let reference = if has_origin {
+        let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+        cmd!(sh, "git fetch --quiet --no-tags origin {refspec}")
+            .quiet()
+            .run()
+            .map_err(|error| {
+                Problem::failed(
+                    format!("fetching {branch}, which is to be deployed again: {error}"),
+                    "mend the connection, or leave what is deployed: cargo xtask release --restore none",
+                )
+            })?;
+        format!("refs/remotes/origin/{branch}")
+    } else {
+        format!("refs/heads/{branch}")
+    };
+    commit_of(&sh, &reference)
+}
+
+fn commit_of(sh: &Shell, reference: &str) -> anyhow::Result<String> {
+    let commit = format!("{reference}^{{commit}}");
+    cmd!(sh, "git rev-parse --verify --quiet {commit}")
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .map_err(|_| {
+            Problem::failed(
+                format!(
+                    "this clone does not have {reference}, so that it cannot be deployed again"
+                ),
+                "fetch it, or choose another: cargo xtask release --restore main|previous|none",
+            )
+            .into()
+        })
+}
+
+/// Deploys a commit: with its own image, or with the one under `tag` when it is another (uncommitted
+/// changes on top of the commit). An image of a commit that nobody has built is built here.
+pub async fn deploy_commit(
+    session: &Session,
+    commit: &str,
+    tag: Option<&ImageTag>,
+    claim: &Claim,
+) -> anyhow::Result<String> {
+    let worktree = Worktree::add(session, commit)?;
+    let there = session.with_settings(worktree.settings(session)?);
+    let request = Request {
+        task: None,
+        goal: Goal::Publish,
+        allow_dirty: false,
+        reserves: false,
+        author: None,
+    };
+    let plan = preflight(&there, &request).await?;
+    let image = match tag {
+        Some(tag) => published(&there, &plan.repository, tag).await?,
+        None => publish(&there, &plan).await?,
+    };
+    let tag = image.tag.clone();
+    let looked = std::time::Instant::now();
+    let change = plan_terraform(&there, &tag).await?;
+    let paused = require_paused(&there, claim, Some(looked)).await?;
+    let deployed = apply_terraform(&there, change, image, &paused).await?;
+    Ok(deployed.outputs.service_docker_tag)
+}
+
+/// An image that only its push could have made.
+async fn published(
+    session: &Session,
+    repository: &crate::clients::ecr::Repository,
+    tag: &ImageTag,
+) -> anyhow::Result<PushedImage> {
+    let ecr = session.aws().await.ecr();
+    let digest = ecr.digest(&repository.name, tag).await?.ok_or_else(|| {
+        Problem::failed(
+            format!("the image {} is no longer in ECR", tag.short()),
+            "choose another: cargo xtask release --restore main|none",
+        )
+    })?;
+    Ok(PushedImage {
+        repository: repository.clone(),
+        tag: tag.clone(),
+        digest,
+    })
+}
+
+impl Worktree {
+    /// The folder is the same every time, so that what was compiled and initialised there is warm.
+    fn add(session: &Session, commit: &str) -> anyhow::Result<Self> {
+        let home = session.settings.work_dir().join("restore");
+        let worktree = Worktree {
+            repository: session.settings.root.clone(),
+            folder: home.join("tree"),
+        };
+        // One that a killed release left behind.
+        worktree.remove();
+        std::fs::create_dir_all(home.join("target"))
+            .with_context(|| format!("making {}", home.display()))?;
+        let sh = shell(&session.settings.root)?;
+        let folder = &worktree.folder;
+        cmd!(
+            sh,
+            "git worktree add --quiet --force --detach {folder} {commit}"
+        )
+        .quiet()
+        .run()
+        .with_context(|| format!("checking {commit} out into {}", folder.display()))?;
+        // Its build products stay when the worktree goes.
+        std::os::unix::fs::symlink(home.join("target"), folder.join("target"))
+            .with_context(|| format!("linking the target folder into {}", folder.display()))?;
+        session.reporter.detail(
+            Step::Restore,
+            format!("checked out {}", &commit[..commit.len().min(7)]),
+        );
+        Ok(worktree)
+    }
+
+    /// That commit's own settings, for the same environment.
+    fn settings(&self, session: &Session) -> anyhow::Result<Settings> {
+        let environment = &session.settings.environment;
+        let overrides = Overrides {
+            env: Some(environment.name.to_string()),
+            profile: environment.profile.clone(),
+            region: Some(environment.region.clone()),
+        };
+        let mut settings = settings::load(&self.folder, &overrides, &crate::session::env_var)?;
+        if session.sandbox.is_some() {
+            settings.environment =
+                crate::sandbox::address::Address::environment(&settings.environment);
+        }
+        Ok(settings)
+    }
+
+    fn remove(&self) {
+        // Nothing depends on it: the next call adds it by force.
+        if let Ok(sh) = shell(&self.repository) {
+            let folder = &self.folder;
+            let removed = cmd!(sh, "git worktree remove --force --force {folder}")
+                .quiet()
+                .ignore_stderr()
+                .run();
+            if removed.is_err() {
+                let _ = std::fs::remove_dir_all(folder);
+                let _ = cmd!(sh, "git worktree prune").quiet().ignore_stderr().run();
+            }
+        }
+    }
+}
+
+impl Drop for Worktree {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// git, without a question that nobody would see, and without the variables of a hook around us.
+fn shell(root: &Path) -> anyhow::Result<Shell> {
+    let sh = Shell::new()?;
+    sh.change_dir(root);
+    sh.set_var("GIT_TERMINAL_PROMPT", "0");
+    Ok(sh)
+}

@@ -1,0 +1,220 @@
+//! Sharing an environment: of two people exactly one has it, and everybody else is told who.
+
+use std::process::Stdio;
+
+use crate::harness::{Checkout, Ended, Shared, request};
+
+const KEY: &str = "/api-terraform-state-000000000000/holds/test.json";
+const WORKFLOW: &str =
+    "/_github/repos/example-org/background-tasks/actions/workflows/api-auto-deploy.yml";
+
+#[test]
+fn of_two_people_exactly_one_wins_fifty_times() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    for round in 0..50 {
+        let start = |author| {
+            let mut command = checkout
+                .xtask(["hold", "--sandbox", "--author", author])
+                .into_command();
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let (jo, kim) = (start("jo"), start("kim"));
+        let jo = Ended::of(jo.wait_with_output().unwrap());
+        let kim = Ended::of(kim.wait_with_output().unwrap());
+        let (winner, loser, name) = match (jo.code, kim.code) {
+            (0, 126) => (jo, kim, "jo"),
+            (126, 0) => (kim, jo, "kim"),
+            codes => panic!("round {round}: {codes:?}\n{}\n{}", jo.stderr, kim.stderr),
+        };
+        assert!(
+            winner.stdout.contains(&format!("held by {name}")),
+            "{}",
+            winner.stdout
+        );
+        loser.expect_stderr(&format!("test is held by {name}"));
+        removed(checkout, name);
+    }
+}
+
+#[test]
+fn a_hold_refuses_everybody_else_and_says_who_and_why() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    xtask(checkout, "kim", &["hold", "--reason", "the claims import"]).expect_code(0);
+    for args in [
+        &["try", "my-new-task-name"][..],
+        &["hold"],
+        &["release"],
+        &["try", "my-new-task-name", "--hold"],
+    ] {
+        xtask(checkout, "jo", args)
+            .expect_code(126)
+            .expect_stderr("test is held by kim (arn:aws:iam::000000000000:root on ")
+            .expect_stderr(": the claims import");
+    }
+    // The holder's own loop goes on, and leaves the hold alone.
+    xtask(checkout, "kim", &["try", "my-new-task-name"]).expect_code(0);
+    let record = record(shared).unwrap();
+    assert_eq!(record["author"], "kim");
+    assert_eq!(record["reason"], "the claims import");
+    removed(checkout, "kim");
+    assert_eq!(record_or_none(shared), None);
+}
+
+#[test]
+fn an_expired_hold_says_so_and_may_be_taken() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    xtask(checkout, "kim", &["hold", "--for", "1s"]).expect_code(0);
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    xtask(checkout, "jo", &["try", "my-new-task-name"])
+        .expect_code(126)
+        .expect_stderr("kim's hold on test expired")
+        .expect_stderr("cargo xtask release --sandbox");
+    xtask(checkout, "jo", &["hold"]).expect_code(0);
+    assert_eq!(record(shared).unwrap()["author"], "jo");
+    removed(checkout, "jo");
+}
+
+#[test]
+fn breaking_a_hold_is_recorded_and_its_duties_are_taken_over() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    set_workflow(shared, "enable");
+    xtask(checkout, "kim", &["hold", "--reason", "lunch"]).expect_code(0);
+    assert_eq!(workflow(shared), "disabled_manually");
+    xtask(checkout, "jo", &["hold", "--break"])
+        .expect_code(0)
+        .expect_stderr("breaking a hold: test is held by kim");
+    let record = record(shared).unwrap();
+    assert_eq!(record["author"], "jo");
+    assert_eq!(record["broke"][0]["author"], "kim");
+    assert_eq!(record["broke"][0]["reason"], "lunch");
+    // Kim's own release finds somebody else there.
+    xtask(checkout, "kim", &["release"]).expect_code(126);
+    // What kim's hold had disabled, jo's release enables.
+    removed(checkout, "jo");
+    assert_eq!(workflow(shared), "active");
+    set_workflow(shared, "disable");
+}
+
+#[test]
+fn a_workflow_that_somebody_else_paused_stays_paused() {
+    let (shared, _alone) = Shared::alone();
+    assert_eq!(workflow(shared), "disabled_manually");
+    xtask(&shared.checkout, "jo", &["hold"]).expect_code(0);
+    removed(&shared.checkout, "jo");
+    assert_eq!(workflow(shared), "disabled_manually");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_refuses() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    put(shared, r#"{"format": 2}"#);
+    for args in [&["try", "my-new-task-name"][..], &["hold"], &["release"]] {
+        xtask(checkout, "jo", args)
+            .expect_code(126)
+            .expect_stderr("nobody can tell who holds the environment: s3://api-terraform-state-000000000000/holds/test.json");
+    }
+    xtask(checkout, "jo", &["hold", "--break"]).expect_code(0);
+    removed(checkout, "jo");
+}
+
+/// GitHub does not let us disable the workflow: then there is no hold either.
+#[test]
+fn a_hold_that_cannot_pause_is_none() {
+    let (shared, _alone) = Shared::alone();
+    set_workflow(shared, "enable");
+    control(
+        shared,
+        "fault",
+        r#"{"path_prefix":"/repos","method":"PUT","status":403,"count":1}"#,
+    );
+    xtask(&shared.checkout, "jo", &["hold"])
+        .expect_code(125)
+        .expect_stderr("disabling the workflow api-auto-deploy.yml")
+        .expect_stderr("Actions: write to pause");
+    assert_eq!(record_or_none(shared), None);
+    // And an unknown state refuses before anything is written.
+    control(
+        shared,
+        "fault",
+        r#"{"path_prefix":"/repos","status":404,"count":9}"#,
+    );
+    let refused = xtask(&shared.checkout, "jo", &["hold"]);
+    control(shared, "reset", "");
+    refused.expect_code(126);
+    assert_eq!(record_or_none(shared), None);
+}
+
+/// A process that was killed leaves a claim; the same person's next call takes it over.
+#[test]
+fn a_claim_that_a_crash_left_is_replaced_by_its_owner_alone() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    xtask(checkout, "jo", &["hold"]).expect_code(0);
+    let mut claim = record(shared).unwrap();
+    claim["purpose"] = "try".into();
+    // No process has this number: it is beyond what Linux gives.
+    claim["process"] = 2_000_000_000.into();
+    put(shared, &claim.to_string());
+    xtask(checkout, "kim", &["try", "my-new-task-name"])
+        .expect_code(126)
+        .expect_stderr("test is in use by a try of jo");
+    xtask(checkout, "jo", &["try", "my-new-task-name"])
+        .expect_code(0)
+        .expect_stderr("ended without giving test back: its claim is taken over");
+    assert_eq!(record_or_none(shared), None);
+}
+
+fn xtask(checkout: &Checkout, author: &str, args: &[&str]) -> Ended {
+    let all = args
+        .iter()
+        .copied()
+        .chain(["--sandbox", "--author", author]);
+    checkout.xtask(all).run()
+}
+
+fn removed(checkout: &Checkout, author: &str) {
+    xtask(checkout, author, &["release", "--restore", "none"]).expect_code(0);
+}
+
+fn record(shared: &Shared) -> Option<serde_json::Value> {
+    let answer = request(&shared.endpoint, "GET", KEY, &[], "");
+    (answer.status == 200).then(|| serde_json::from_str(&answer.body).unwrap())
+}
+
+fn record_or_none(shared: &Shared) -> Option<String> {
+    record(shared).map(|record| record.to_string())
+}
+
+fn put(shared: &Shared, body: &str) {
+    assert_eq!(request(&shared.endpoint, "PUT", KEY, &[], body).status, 200);
+}
+
+fn workflow(shared: &Shared) -> String {
+    let token = [("Authorization", "Bearer x")];
+    let answer = request(&shared.endpoint, "GET", WORKFLOW, &token, "");
+    let workflow: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    workflow["state"].as_str().unwrap().to_owned()
+}
+
+fn set_workflow(shared: &Shared, verb: &str) {
+    let token = [("Authorization", "Bearer x")];
+    let path = format!("{WORKFLOW}/{verb}");
+    assert_eq!(
+        request(&shared.endpoint, "PUT", &path, &token, "").status,
+        204
+    );
+}
+
+fn control(shared: &Shared, what: &str, body: &str) {
+    let path = format!("/_github/_control/{what}");
+    assert!(request(&shared.endpoint, "POST", &path, &[], body).status < 300);
+}
