@@ -6,7 +6,8 @@
 # environment has deployed: no other family, no state, no infrastructure.
 #
 # ECS has no resource-level permission for DeregisterTaskDefinition, so it is not here: it
-# would let them take away everybody's. An isolated revision costs nothing and stays.
+# would let them take away everybody's. An isolated revision costs nothing; it stays until
+# somebody who deploys tries in isolation, and `cargo xtask try --isolated` says so.
 ################################################################################
 
 resource "aws_iam_policy" "run" {

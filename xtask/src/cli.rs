@@ -118,6 +118,12 @@ pub enum Command {
     )]
     Hold(Hold),
 
+    /// Show one environment on one screen: what is deployed, who holds it, what runs
+    #[command(
+        after_help = "Examples:\n  cargo xtask status\n  cargo xtask status --env stage --json"
+    )]
+    Status,
+
     /// Put back what a hold changed, and let others in
     ///
     /// Deploys main again, from a worktree of its own, enables the workflows that the hold has

@@ -112,6 +112,28 @@ impl Git {
         Ok(entries.collect())
     }
 
+    /// `subject, author, age` of a commit; None when this clone does not have it.
+    pub fn about(&self, commit: &str) -> Option<String> {
+        let sh = Shell::new().ok()?;
+        sh.change_dir(&self.root);
+        cmd!(
+            sh,
+            "git show --no-patch --format=%s,%x20%an,%x20%cr {commit}"
+        )
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .ok()
+    }
+
+    /// How many commits of origin's main a commit lacks.
+    pub fn behind_of(&self, commit: &str, main_branch: &str) -> Option<usize> {
+        let main = git2::Oid::from_str(&self.main_tip(main_branch)?).ok()?;
+        let commit = git2::Oid::from_str(commit).ok()?;
+        let (_, behind) = self.repository.graph_ahead_behind(commit, main).ok()?;
+        Some(behind)
+    }
+
     /// Where this clone has seen main last.
     pub fn main_tip(&self, main_branch: &str) -> Option<String> {
         let name = format!("refs/remotes/origin/{main_branch}");

@@ -13,6 +13,7 @@ mod release;
 mod report;
 mod run;
 mod sandbox;
+mod status;
 mod stop;
 mod tasks;
 mod trigger;
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
         Command::Deploy(args) => deploy::run(&args, &Session::open(&global).await?).await,
         Command::Try(args) => try_task::run(&args, &Session::open(&global).await?).await,
         Command::Hold(args) => hold::run(&args, &Session::open(&global).await?).await,
+        Command::Status => status::run(&Session::open(&global).await?).await,
         Command::Release(args) => release::run(&args, &Session::open(&global).await?).await,
         Command::Run(args) => run::run(&args, &Session::open(&global).await?).await,
         Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,

@@ -152,6 +152,7 @@ impl Worktree {
             env: Some(environment.name.to_string()),
             profile: environment.profile.clone(),
             region: Some(environment.region.clone()),
+            engine: None,
         };
         let mut settings = settings::load(&self.folder, &overrides, &crate::session::env_var)?;
         if session.sandbox.is_some() {
