@@ -296,6 +296,9 @@ pub struct Try {
     /// Do not ask about a plan that changes more than images
     #[arg(long)]
     pub yes: bool,
+    /// Plan in full, even if two reads prove that what is applied is what would be
+    #[arg(long)]
+    pub refresh: bool,
     /// Show what would be done, and stop
     #[arg(long)]
     pub dry_run: bool,

@@ -109,7 +109,14 @@ impl ImageTag {
 
     /// A short form for people: the SHA's first seven digits, and the mark of a dirty tree.
     pub fn short(&self) -> String {
-        match self.0.split_once("-dirty-") {
+        short_tag(&self.0)
+    }
+}
+
+/// See [`ImageTag::short`]; of a tag that AWS or a state names.
+pub fn short_tag(tag: &str) -> String {
+    {
+        match tag.split_once("-dirty-") {
             Some((sha, tree)) => {
                 format!(
                     "{}-dirty-{}",
@@ -117,8 +124,8 @@ impl ImageTag {
                     &tree[..tree.len().min(7)]
                 )
             }
-            None if GitSha::parse(&self.0).is_ok() => self.0[..7].to_owned(),
-            None => self.0.clone(),
+            None if GitSha::parse(tag).is_ok() => tag[..7].to_owned(),
+            None => tag.to_owned(),
         }
     }
 }

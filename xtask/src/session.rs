@@ -11,6 +11,7 @@ use crate::clients::git::{Git, github_repository};
 use crate::clients::github::{GitHub, find_token};
 use crate::clients::hold::Holds;
 use crate::clients::terraform::Terraform;
+use crate::clients::terraform::inputs::Inputs;
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
 use crate::names::started_by;
@@ -157,6 +158,12 @@ impl Session {
                 lock_timeout: self.settings.state_lock_timeout,
             },
         }
+    }
+
+    /// What decides a Terraform plan beside the image; None when nobody can tell.
+    pub async fn plan_inputs(&self) -> Option<Inputs> {
+        let region = &self.settings.environment.region;
+        self.terraform().inputs(region, &self.interrupt).await
     }
 
     /// GitHub, or its stand-in. A fork's workflows deploy nothing of ours, so that its clone is refused.

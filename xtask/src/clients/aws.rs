@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::state::{Place, StateObject};
 use super::{
     ecr::Ecr, ecs::Ecs, events::Events, hold::Holds, logs::Logs, objects::Objects,
     scheduler::Scheduler, signed::Signed,
@@ -93,6 +94,11 @@ impl Aws {
     /// Who holds `environment`, in the bucket that has its Terraform state.
     pub fn holds(&self, bucket: String, environment: &str) -> Holds {
         Holds::new(aws_sdk_s3::Client::new(&self.config), bucket, environment)
+    }
+
+    /// The object with an environment's Terraform state.
+    pub fn state(&self, place: Place) -> StateObject {
+        StateObject::new(aws_sdk_s3::Client::new(&self.config), place)
     }
 
     pub fn logs(&self) -> Logs {

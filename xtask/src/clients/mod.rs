@@ -17,6 +17,7 @@ pub mod process;
 pub mod registry;
 pub mod scheduler;
 pub mod signed;
+pub mod state;
 pub mod state_bucket;
 pub mod tasks_file;
 pub mod terraform;

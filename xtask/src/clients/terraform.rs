@@ -2,8 +2,10 @@
 
 pub mod change;
 mod diagnostics;
+pub mod inputs;
 pub mod outputs;
 mod providers;
+mod saved_plan;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use crate::interrupt::Interrupt;
 use change::PlannedChange;
 use diagnostics::Diagnostics;
 use outputs::Outputs;
+pub use saved_plan::{Basis, SavedPlan};
 
 /// How long an interrupted apply may take for its graceful stop: the provider waits for AWS.
 const APPLY_GRACE: Duration = Duration::from_secs(600);
@@ -45,25 +48,12 @@ pub struct Terraform {
     pub lock_timeout: Duration,
 }
 
-/// A plan that was saved: the file is for us alone and goes away with this value.
-#[derive(Debug)]
-pub struct SavedPlan {
-    folder: tempfile::TempDir,
-    pub change: PlannedChange,
-}
-
 /// What an apply says while it works.
 #[derive(Debug, Clone, Copy)]
 pub enum Said<'a> {
     Line(&'a str),
     /// One change is done.
     Applied(&'a str),
-}
-
-impl SavedPlan {
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("saved.tfplan")
-    }
 }
 
 impl Terraform {
@@ -177,7 +167,7 @@ impl Terraform {
             .await
             .context("reading the saved plan")?;
         let change = PlannedChange::read(&text).context("reading the saved plan")?;
-        Ok(SavedPlan { folder, change })
+        Ok(SavedPlan::new(folder, change))
     }
 
     /// Applies a saved plan. An interrupt reaches Terraform as one SIGINT; it then finishes what it
@@ -199,7 +189,7 @@ impl Terraform {
             .args(["-json", "-input=false"])
             .arg(format!("-lock-timeout={}s", self.lock_timeout.as_secs()))
             .grace(APPLY_GRACE)
-            .arg(plan.file());
+            .arg(plan.file()?);
         let mut outputs = None;
         self.run_json(program, interrupt, |message| {
             if message["type"] == "outputs" {

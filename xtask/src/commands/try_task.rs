@@ -11,7 +11,7 @@ use crate::hold::record::Purpose;
 use crate::outcome::Verdict;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
-use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
+use crate::steps::apply_terraform::{apply_terraform, confirm, plan_unless_applied};
 use crate::steps::claim::{Claim, claim, me};
 use crate::steps::follow_task::follow_task;
 use crate::steps::launch_task::launch_task;
@@ -52,8 +52,10 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         return Ok(0);
     }
     // The tag is known before the build, so that Terraform plans beside it. Nothing is held meanwhile.
-    let (image, change) =
-        tokio::try_join!(publish(session, &plan), plan_terraform(session, &plan.tag))?;
+    let (image, change) = tokio::try_join!(
+        publish(session, &plan),
+        plan_unless_applied(session, &plan, args.refresh)
+    )?;
     confirm(session, &change, args.yes)?;
     let tried = Tried {
         args,
@@ -129,14 +131,21 @@ async fn apply_and_run(
     claim: &Claim,
 ) -> anyhow::Result<Verdict> {
     let launch = &tried.args.launch;
-    let paused = require_paused(session, claim, Some(tried.looked)).await?;
+    // Where nothing is applied, one look is both: the one before the apply and the one before the launch.
+    let applies = tried.change.applies();
+    let first = applies.then_some(tried.looked);
+    let mut paused = require_paused(session, claim, first).await?;
     let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
-    let paused = require_paused(session, claim, None).await?;
+    if applies {
+        paused = require_paused(session, claim, None).await?;
+    }
+    let mut wishes = wishes(launch, session);
+    deployed.name_what_is_tried(&mut wishes);
     let running = launch_task(
         session,
         &deployed.outputs,
         &launch.task,
-        &wishes(launch, session),
+        &wishes,
         Some(&paused),
     )
     .await?;

@@ -3,10 +3,14 @@
 use std::io::IsTerminal as _;
 
 use crate::clients::terraform::outputs::Outputs;
-use crate::clients::terraform::{Said, SavedPlan};
+use crate::clients::terraform::{Basis, Said, SavedPlan};
 use crate::failure::Problem;
-use crate::names::ImageTag;
+use crate::names::{ImageTag, short_tag};
+use crate::plan::Plan;
 use crate::session::Session;
+use crate::steps::applied::{remember, still_applied};
+use crate::steps::content::content_tags;
+use crate::steps::launch_task::Wishes;
 use crate::steps::push_image::PushedImage;
 use crate::steps::require_paused::Paused;
 use crate::ui::{Step, plural::count};
@@ -16,6 +20,18 @@ use crate::ui::{Step, plural::count};
 pub struct Deployed {
     pub outputs: Outputs,
     pub image: PushedImage,
+}
+
+impl Deployed {
+    /// The deployed definition may name another commit of the same content: then the task is told
+    /// which one is tried, for its log. A wish of the user's own goes first.
+    pub fn name_what_is_tried(&self, wishes: &mut Wishes) {
+        let tried = self.image.tag.as_str();
+        if self.outputs.service_docker_tag != tried {
+            let variable = ("SERVICE_DOCKER_TAG".to_owned(), tried.to_owned());
+            wishes.environment.insert(0, variable);
+        }
+    }
 }
 
 /// `terraform init` when needed, then a saved plan. Changes nothing, so that it may run beside the build.
@@ -38,13 +54,49 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
             .reporter
             .detail(Step::Plan, "terraform is initialised");
     }
-    let plan = terraform
+    // Before the plan: a file that changes from here on makes the next loop plan again.
+    let inputs = session.plan_inputs().await;
+    let mut plan = terraform
         .plan(Some(tag.as_str()), &session.interrupt, |line| {
             session.reporter.output(Step::Plan, line);
         })
         .await?;
+    plan.basis = inputs.map(|inputs| Basis {
+        inputs,
+        tag: tag.clone(),
+        content: None,
+    });
     session.reporter.finished(&timer, plan.change.summary());
     Ok(plan)
+}
+
+/// The plan, unless two reads prove that what is applied is what would be. `refresh` plans in full.
+pub async fn plan_unless_applied(
+    session: &Session,
+    plan: &Plan,
+    refresh: bool,
+) -> anyhow::Result<SavedPlan> {
+    if !refresh
+        && let Some(task) = &plan.task
+        && let Some(outputs) = still_applied(session, plan, task).await
+    {
+        let tag = short_tag(&outputs.service_docker_tag);
+        let why = if outputs.service_docker_tag == plan.tag.as_str() {
+            format!("{tag} is applied, and the state is as that apply left it")
+        } else {
+            format!(
+                "{tag} is applied, whose image has the same content; the state is as that apply left it"
+            )
+        };
+        session.reporter.skipped(Step::Plan, why);
+        return Ok(SavedPlan::as_applied(outputs));
+    }
+    let mut saved = plan_terraform(session, &plan.tag).await?;
+    if let Some(basis) = &mut saved.basis {
+        let content = content_tags(session, plan).await?;
+        basis.content = content.map(|content| content.own);
+    }
+    Ok(saved)
 }
 
 /// Asks about a plan that changes more than images. Nothing has been changed yet.
@@ -110,6 +162,7 @@ pub async fn apply_terraform(
 ) -> anyhow::Result<Deployed> {
     // No await from here to the report: a watch that gives up a loop sees an apply that has begun.
     session.interrupt.check("the apply: nothing was changed")?;
+    let basis = plan.basis.clone();
     if plan.change.is_empty() {
         session.reporter.skipped(Step::Apply, "nothing changes");
     }
@@ -138,6 +191,13 @@ pub async fn apply_terraform(
             &timer,
             format!("service_docker_tag is {}", image.tag.short()),
         );
+    }
+    if let Some(basis) = basis
+        && let Err(error) = remember(session, &basis, &outputs).await
+    {
+        // The apply was a success all the same; it is only the next loop that has to plan.
+        let why = format!("the next loop will plan in full: {error:#}");
+        session.reporter.detail(Step::Apply, why);
     }
     Ok(Deployed { outputs, image })
 }

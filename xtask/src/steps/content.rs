@@ -13,6 +13,7 @@ use crate::clients::image;
 use crate::names::{Digest, ImageTag};
 use crate::plan::Plan;
 use crate::session::Session;
+use crate::settings::Builder;
 use crate::steps::build_image::build_inputs;
 use crate::steps::preflight::image_paths;
 
@@ -24,9 +25,13 @@ pub struct ContentTags {
     pub other: ImageTag,
 }
 
-/// From the git tree IDs of what goes into the image, and everything else that decides it.
-pub async fn content_tags(session: &Session, plan: &Plan) -> anyhow::Result<ContentTags> {
+/// From the git tree IDs of what goes into the image, and everything else that decides it. None for
+/// what a Dockerfile makes: that depends on more than the tree, on its FROM and on servers of packages.
+pub async fn content_tags(session: &Session, plan: &Plan) -> anyhow::Result<Option<ContentTags>> {
     let settings = &session.settings;
+    if settings.builder == Builder::Docker {
+        return Ok(None);
+    }
     let mut hash = Sha256::new();
     hash.update(image::recipe(&settings.package, settings.platform)?);
     hash.update(build_inputs(session).await?);
@@ -38,7 +43,7 @@ pub async fn content_tags(session: &Session, plan: &Plan) -> anyhow::Result<Cont
     }
     let hash = Digest::of(&hash.finalize().into());
     let (clean, dirty) = ImageTag::of_content(&hash);
-    Ok(if plan.tag.is_dirty() {
+    Ok(Some(if plan.tag.is_dirty() {
         ContentTags {
             own: dirty,
             other: clean,
@@ -48,7 +53,7 @@ pub async fn content_tags(session: &Session, plan: &Plan) -> anyhow::Result<Cont
             own: clean,
             other: dirty,
         }
-    })
+    }))
 }
 
 /// Gives the plan's tag to the image of the same content, if ECR has one. One or two PutImage; no

@@ -1,6 +1,7 @@
 //! The steps of the loop. Each takes what the one before returned, so that the order is the only
 //! one that compiles.
 
+pub mod applied;
 pub mod apply_terraform;
 pub mod build_image;
 pub mod claim;

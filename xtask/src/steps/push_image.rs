@@ -10,7 +10,6 @@ use crate::failure::Problem;
 use crate::names::{Digest, ImageTag};
 use crate::plan::Plan;
 use crate::session::Session;
-use crate::settings::Builder;
 use crate::steps::build_image::{BuiltImage, build_image};
 use crate::steps::content::{ContentTags, content_tags, tag_same_content};
 use crate::ui::{Step, plural::count};
@@ -40,13 +39,10 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
             digest: digest.clone(),
         });
     }
-    if session.settings.builder == Builder::Docker {
-        // What a Dockerfile makes depends on more than the tree: on its FROM, on servers of packages.
-        let built = build_image(session, plan).await?;
-        return push_image(session, plan, built, None).await;
-    }
     let content = content_tags(session, plan).await?;
-    if let Some(digest) = tag_same_content(session, plan, &content).await? {
+    if let Some(content) = &content
+        && let Some(digest) = tag_same_content(session, plan, content).await?
+    {
         let why = format!("the same sources are in ECR as {}", digest.short());
         session.reporter.skipped(Step::Build, &why);
         return Ok(PushedImage {
@@ -56,7 +52,7 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
         });
     }
     let built = build_image(session, plan).await?;
-    push_image(session, plan, built, Some(&content)).await
+    push_image(session, plan, built, content.as_ref()).await
 }
 
 async fn push_image(

@@ -1,0 +1,62 @@
+//! What was planned, and what it was made of.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use super::change::PlannedChange;
+use super::inputs::Inputs;
+use super::outputs::Outputs;
+use crate::names::ImageTag;
+
+/// A plan that was saved: the file is for us alone and goes away with this value.
+#[derive(Debug)]
+pub struct SavedPlan {
+    /// None when nothing had to be planned.
+    folder: Option<TempDir>,
+    pub change: PlannedChange,
+    /// None when nobody can tell, or when nothing was planned.
+    pub basis: Option<Basis>,
+}
+
+/// What an apply is made of.
+#[derive(Debug, Clone)]
+pub struct Basis {
+    pub inputs: Inputs,
+    pub tag: ImageTag,
+    /// The content of the image, which other tags may have as well.
+    pub content: Option<ImageTag>,
+}
+
+impl SavedPlan {
+    pub fn new(folder: TempDir, change: PlannedChange) -> Self {
+        SavedPlan {
+            folder: Some(folder),
+            change,
+            basis: None,
+        }
+    }
+
+    /// The plan that changes nothing, of what is applied already.
+    pub fn as_applied(outputs: Outputs) -> Self {
+        SavedPlan {
+            folder: None,
+            change: PlannedChange {
+                outputs: Some(outputs),
+                ..PlannedChange::default()
+            },
+            basis: None,
+        }
+    }
+
+    /// Is there anything to apply?
+    pub fn applies(&self) -> bool {
+        !self.change.is_empty()
+    }
+
+    pub fn file(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.as_ref().context("this plan has no file")?;
+        Ok(folder.path().join("saved.tfplan"))
+    }
+}

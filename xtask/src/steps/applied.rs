@@ -1,0 +1,175 @@
+//! What the last apply left: when two cheap reads prove that it still stands, and that another
+//! would be the same, there is nothing to plan.
+//!
+//! The record is a file of this machine and may be deleted at any time. Whatever is not clearly the
+//! same is planned in full: another byte in infra, another variable, another Terraform, a state that
+//! somebody else has written, a newer revision of the task, a record of yesterday.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::clients::state::{Place, Version};
+use crate::clients::terraform::Basis;
+use crate::clients::terraform::inputs::Inputs;
+use crate::clients::terraform::outputs::Outputs;
+use crate::names::ImageTag;
+use crate::plan::Plan;
+use crate::session::Session;
+use crate::steps::content::content_tags;
+
+/// What no read proves (a subnet that is gone, a role that was edited by hand) is planned for at
+/// least this often.
+const MAX_AGE: Duration = Duration::from_secs(12 * 3600);
+
+/// Written after an apply, or after a plan that changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    inputs: String,
+    tag: String,
+    /// The content of the image under the tag; None when it has no such name.
+    content: Option<String>,
+    place: Place,
+    version: Version,
+    outputs: Outputs,
+    written: SystemTime,
+}
+
+/// The outputs of the last apply, if it still stands and applied the same: `tag`, or an image of the
+/// same content. Two reads, side by side.
+pub async fn still_applied(session: &Session, plan: &Plan, task: &str) -> Option<Outputs> {
+    let text = std::fs::read_to_string(file(session)).ok()?;
+    let record: Record = serde_json::from_str(&text).ok()?;
+    let inputs = session.plan_inputs().await?;
+    let content = if record.tag == plan.tag.as_str() {
+        None
+    } else {
+        content_tags(session, plan).await.ok()?
+    };
+    let content = content.map(|content| content.own);
+    if !record.is_of(&inputs, &plan.tag, content.as_ref(), SystemTime::now()) {
+        return None;
+    }
+    let arn = record.outputs.task_definitions.get(task)?;
+    let (family, _revision) = arn.rsplit('/').next()?.rsplit_once(':')?;
+    let aws = session.aws().await;
+    let (ecs, state) = (aws.ecs(), aws.state(record.place.clone()));
+    let (latest, version) = tokio::join!(ecs.task_definition(family), state.version());
+    let same_revision = latest.ok()?.is_some_and(|latest| latest.arn == *arn);
+    let same_state = version
+        .ok()?
+        .is_some_and(|version| version == record.version);
+    (same_revision && same_state).then_some(record.outputs)
+}
+
+/// Writes down what was applied, if the state says the same. It is the last word of an apply that was
+/// a success: a record that cannot be written costs the next call its plan, and no more.
+pub async fn remember(session: &Session, basis: &Basis, outputs: &Outputs) -> anyhow::Result<()> {
+    let state = session.aws().await.state(basis.inputs.place.clone());
+    let (in_state, version) = state.outputs().await?;
+    // Somebody else may have applied in this very moment.
+    if Outputs::read(&in_state)? != *outputs {
+        return Ok(());
+    }
+    let record = Record {
+        inputs: basis.inputs.hash.clone(),
+        tag: basis.tag.to_string(),
+        content: basis.content.as_ref().map(ToString::to_string),
+        place: basis.inputs.place.clone(),
+        version,
+        outputs: outputs.clone(),
+        written: SystemTime::now(),
+    };
+    let file = file(session);
+    let text = serde_json::to_vec_pretty(&record).context("the record of an apply")?;
+    // Two loops at once must not leave a mixture.
+    let new = file.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
+    std::fs::rename(&new, &file).with_context(|| format!("writing {}", file.display()))
+}
+
+impl Record {
+    fn is_of(
+        &self,
+        inputs: &Inputs,
+        tag: &ImageTag,
+        content: Option<&ImageTag>,
+        now: SystemTime,
+    ) -> bool {
+        let same_content =
+            self.content.is_some() && self.content == content.map(ToString::to_string);
+        let age = now.duration_since(self.written).unwrap_or(Duration::MAX);
+        self.inputs == inputs.hash
+            && self.place == inputs.place
+            && age < MAX_AGE
+            && (self.tag == tag.as_str() || same_content)
+    }
+}
+
+/// In the data directory, which each environment and the sandbox have of their own.
+fn file(session: &Session) -> PathBuf {
+    session.terraform().data_dir.join("xtask-applied.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(hash: &str) -> Inputs {
+        Inputs {
+            hash: hash.into(),
+            place: Place {
+                bucket: "b".into(),
+                key: "k".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn only_the_same_apply_is_skipped() {
+        let tag = |text: &str| ImageTag::parse(text).unwrap();
+        let now = SystemTime::now();
+        let outputs = Outputs::read(&serde_json::json!({
+            "cluster": { "value": "c" }, "subnets": { "value": [] },
+            "security_groups": { "value": [] }, "assign_public_ip": { "value": true },
+            "platform_version": { "value": "1.4.0" }, "log_group": { "value": "l" },
+            "task_definitions": { "value": {} }, "container_names": { "value": {} },
+            "service_docker_tag": { "value": "sha1" },
+        }));
+        let record = Record {
+            inputs: "h".into(),
+            tag: "sha1".into(),
+            content: Some("content-1".into()),
+            place: inputs("h").place,
+            version: Version {
+                etag: "e".into(),
+                version_id: None,
+            },
+            outputs: outputs.unwrap(),
+            written: now,
+        };
+        let later = now + Duration::from_secs(60);
+        for (hash, name, content, when, expected) in [
+            ("h", "sha1", None, later, true),
+            ("h", "sha2", Some("content-1"), later, true),
+            ("h", "sha2", Some("content-2"), later, false),
+            ("h", "sha2", Some("content-dirty-1"), later, false),
+            ("h", "sha2", None, later, false),
+            ("other", "sha1", None, later, false),
+            ("h", "sha1", None, now + MAX_AGE, false),
+            // A clock that was set back tells nothing.
+            ("h", "sha1", None, now - Duration::from_secs(1), false),
+        ] {
+            let content = content.map(tag);
+            let found = record.is_of(&inputs(hash), &tag(name), content.as_ref(), when);
+            assert_eq!(found, expected, "{hash} {name} {content:?}");
+        }
+        let nameless = Record {
+            content: None,
+            ..record
+        };
+        assert!(!nameless.is_of(&inputs("h"), &tag("sha2"), None, later));
+    }
+}
