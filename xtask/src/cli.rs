@@ -175,6 +175,15 @@ pub enum Command {
     #[command(after_help = "Examples:\n  cargo xtask tasks\n  cargo xtask tasks --check")]
     Tasks(Tasks),
 
+    /// Run a task's entrypoint without ECS: natively, or in the image
+    ///
+    /// It gets the variables of its definition in the working tree. Secrets only with --secrets, and
+    /// your own AWS credentials only with --aws. stdout has the task's log; the exit code is its own.
+    #[command(
+        after_help = "Examples:\n  cargo xtask local my-new-task-name\n  cargo xtask local import-claims --aws -- my-bucket in/claims.csv\n  cargo xtask local diagnose --secrets --container --sandbox"
+    )]
+    Local(Local),
+
     /// Fire a task's real schedule or S3 trigger now, and follow the task that it starts
     ///
     /// What is tried is the wiring: the role, its permissions, the rule, its pattern, the target. When
@@ -485,6 +494,41 @@ pub struct NewTask {
     /// Memory in MiB; the least that goes with --cpu otherwise
     #[arg(long, value_name = "MIB")]
     pub memory: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Local {
+    /// The task, or any entrypoint
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// Arguments of the task
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    /// In the image, built and pushed when it is not yet
+    #[arg(long)]
+    pub container: bool,
+    /// A shell in the image instead of the task, with the task's environment
+    #[arg(long)]
+    pub shell: bool,
+    /// Resolve the secrets that the deployed definition names
+    #[arg(long)]
+    pub secrets: bool,
+    /// Pass your AWS credentials on (with --sandbox: its)
+    #[arg(long)]
+    pub aws: bool,
+    /// Variables from a file, KEY=VALUE a line
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<std::path::PathBuf>,
+    /// A variable
+    #[arg(long = "env-var", short, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub environment: Vec<(String, String)>,
+}
+
+impl Local {
+    /// Whether anything of it is asked of AWS, or of the sandbox.
+    pub fn needs_aws(&self) -> bool {
+        self.container || self.shell || self.secrets || self.aws
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -196,15 +196,20 @@ pub fn resolve(
         .unwrap_or_else(|| app.clone());
     let dockerfile = reader.optional_text("dockerfile", None);
     let ecr_repository = reader.text("ecr_repository", None);
+    let pyproject = reader.optional_text("pyproject", None);
+    // A Python project's image is what its Dockerfile makes; nothing here could assemble it.
+    let default_builder = match &pyproject {
+        Some(_) => Builder::Docker,
+        None => Builder::Daemonless,
+    };
     let builder = reader
         .optional_parsed("builder", parse_builder)
-        .unwrap_or(Builder::Daemonless);
+        .unwrap_or(default_builder);
     let mount_from = reader.optional_text("mount_from", None);
     let platform = reader
         .parsed("platform", Platform::parse)
         .unwrap_or(Platform::LinuxAmd64);
     let tasks_file = reader.optional_text("tasks_file", None);
-    let pyproject = reader.optional_text("pyproject", None);
     let project_dir = reader.optional_text("project_dir", None);
     let no_tasks = reader.list("no_tasks");
     let github_repository = reader

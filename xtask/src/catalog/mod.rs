@@ -6,6 +6,7 @@ pub mod expression;
 pub mod fargate;
 pub mod findings;
 pub mod hcl;
+pub mod local_env;
 pub mod new_task;
 pub mod render;
 pub mod terraform;

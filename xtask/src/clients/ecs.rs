@@ -1,5 +1,6 @@
 //! ECS: task definitions, and tasks from RunTask to STOPPED.
 
+mod environment;
 pub mod isolated;
 mod task;
 

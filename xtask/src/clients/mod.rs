@@ -16,6 +16,7 @@ pub mod objects;
 pub mod process;
 pub mod registry;
 pub mod scheduler;
+pub mod secrets;
 pub mod signed;
 pub mod state;
 pub mod state_bucket;

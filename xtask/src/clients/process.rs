@@ -271,6 +271,15 @@ pub fn install_hint(program: &str) -> String {
     .to_owned()
 }
 
+/// A child's exit code; 128 and the signal's number when a signal ended it, as shells say it.
+pub fn status_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {

@@ -7,6 +7,7 @@ mod deploy;
 mod doctor;
 mod history;
 mod hold;
+mod local;
 mod logs;
 mod new_task;
 mod release;
@@ -59,6 +60,15 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
         Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,
         Command::Stop(args) => stop::run(&args, &Session::open(&global).await?).await,
         Command::NewTask(args) => new_task::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Local(args) => {
+            // Without AWS nothing of it is started.
+            let session = if args.needs_aws() {
+                Session::open(&global).await?
+            } else {
+                Session::open_without_sandbox(&global)?
+            };
+            local::run(&args, &session).await
+        }
         Command::Trigger { action } => trigger::run(&action, &Session::open(&global).await?).await,
         Command::Tasks(args) => tasks::run(&args, &Session::open_without_sandbox(&global)?),
         Command::Doctor => doctor::run(&global).await,

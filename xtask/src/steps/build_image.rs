@@ -31,20 +31,15 @@ pub enum BuiltImage {
 
 pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<BuiltImage> {
     let settings = &session.settings;
+    if settings.pyproject.is_some() {
+        return build_project(session, plan).await;
+    }
     let timer = session.reporter.started(
         Step::Build,
         format!("compiling {} for {}", settings.package, settings.platform),
     );
     let binary = compile(session).await?;
-    // A file that was saved during the compile may or may not be in the binary.
-    let now = tree_of(session, &session.git()?)?;
-    if now.id != plan.tree_id {
-        return Err(Problem::failed(
-            "files changed while the image was compiled, so that nobody can say what is in it",
-            "run the command again",
-        )
-        .into());
-    }
+    require_same_tree(session, plan)?;
     let built = match settings.builder {
         Builder::Daemonless => assemble(session, plan, &binary).await?,
         Builder::Docker => docker_build(session, plan, &binary).await?,
@@ -61,6 +56,48 @@ pub async fn build_image(session: &Session, plan: &Plan) -> anyhow::Result<Built
         ),
     );
     Ok(built)
+}
+
+/// A file that was saved during the build may or may not be in the image.
+fn require_same_tree(session: &Session, plan: &Plan) -> anyhow::Result<()> {
+    let now = tree_of(session, &session.git()?)?;
+    if now.id == plan.tree_id {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        "files changed while the image was compiled, so that nobody can say what is in it",
+        "run the command again",
+    )
+    .into())
+}
+
+/// A project whose Dockerfile does all of it: the context is the project's folder.
+async fn build_project(session: &Session, plan: &Plan) -> anyhow::Result<BuiltImage> {
+    let settings = &session.settings;
+    let dockerfile = settings.root.join(&settings.dockerfile);
+    let timer = session.reporter.started(
+        Step::Build,
+        format!(
+            "{} for {}",
+            settings.dockerfile.display(),
+            settings.platform
+        ),
+    );
+    let reference = plan.repository.reference(&plan.tag);
+    docker::build(
+        &settings.root.join(settings.project_dir()),
+        &dockerfile,
+        &reference,
+        settings.platform,
+        plan.tag.is_dirty().then_some(image::UNCOMMITTED),
+        &session.interrupt,
+        |line| session.reporter.output(Step::Build, line),
+    )
+    .await
+    .with_context(|| format!("building the image from {}", dockerfile.display()))?;
+    require_same_tree(session, plan)?;
+    session.reporter.finished(&timer, plan.tag.short());
+    Ok(BuiltImage::InDocker(reference))
 }
 
 /// Without Docker: a static binary needs no base image and no build steps.

@@ -24,7 +24,7 @@ pub fn image_paths(session: &Session) -> Vec<String> {
     let mut paths: Vec<String> = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo"]
         .map(str::to_owned)
         .to_vec();
-    paths.push(session.settings.package.clone());
+    paths.push(session.settings.project_dir().display().to_string());
     paths.push(session.settings.dockerfile.display().to_string());
     paths.sort();
     paths.dedup();

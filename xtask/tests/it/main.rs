@@ -14,6 +14,7 @@
 //! - `hold`: who has the environment, and what that refuses
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
+//! - `poetry`: a Python project through the whole loop
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -34,6 +35,7 @@ mod interrupts;
 mod isolated;
 mod ministack;
 mod new_task;
+mod poetry;
 mod release;
 mod tasks;
 mod the_loop;
