@@ -36,6 +36,9 @@ pub struct Global {
     /// Use the local AWS instead of a real account
     #[arg(long, global = true)]
     pub sandbox: bool,
+    /// The name of a protected environment once more, for what changes it
+    #[arg(long, global = true, value_name = "NAME")]
+    pub confirm: Option<String>,
     /// AWS profile
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,

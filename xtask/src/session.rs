@@ -39,6 +39,8 @@ pub struct Session {
     pub sandbox: Option<Address>,
     pub reporter: Reporter,
     pub interrupt: Interrupt,
+    /// What `--confirm` names.
+    pub confirm: Option<String>,
     /// Made at the first use, then shared: a command that never asks AWS loads no certificates.
     aws: OnceCell<Aws>,
 }
@@ -90,6 +92,7 @@ impl Session {
             sandbox: None,
             reporter,
             interrupt: Interrupt::install()?,
+            confirm: global.confirm.clone(),
             aws: OnceCell::new(),
         })
     }
@@ -217,6 +220,7 @@ impl Session {
             sandbox: self.sandbox.clone(),
             reporter: self.reporter.clone(),
             interrupt: self.interrupt.clone(),
+            confirm: self.confirm.clone(),
             aws: OnceCell::new(),
         }
     }

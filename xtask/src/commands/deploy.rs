@@ -11,6 +11,7 @@ use crate::session::{Session, env_var};
 use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
 use crate::steps::claim::{Claim, claim, me, stand};
 use crate::steps::preflight::preflight;
+use crate::steps::protected::{require_confirmed, require_on_main};
 use crate::steps::push_image::{PushedImage, publish};
 use crate::steps::require_paused::{is_auto_deploy, own_run, require_paused};
 
@@ -35,12 +36,15 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let request = Request {
         task: None,
         goal: Goal::Deploy,
-        allow_dirty: args.allow_dirty,
+        // A protected environment gets what a commit holds, and nothing else.
+        allow_dirty: args.allow_dirty && !session.settings.environment.protected,
         reserves: false,
         author: args.author.clone(),
     };
+    require_confirmed(session)?;
     let looked = Instant::now();
     let plan = preflight(session, &request).await?;
+    require_on_main(session, &plan.sha.to_string())?;
     if args.dry_run {
         session.reporter.text(plan);
         return Ok(0);

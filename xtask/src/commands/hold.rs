@@ -5,9 +5,11 @@ use crate::commands::run::require_right_account;
 use crate::hold;
 use crate::hold::record::Moment;
 use crate::session::Session;
+use crate::steps::protected::require_confirmed;
 use crate::steps::reserve::{Wanted, reserve};
 
 pub async fn run(args: &Hold, session: &Session) -> anyhow::Result<u8> {
+    require_confirmed(session)?;
     require_right_account(session).await?;
     let wanted = Wanted {
         length: args.length,

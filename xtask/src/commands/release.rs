@@ -9,11 +9,13 @@ use crate::hold::{self, Found};
 use crate::names::ImageTag;
 use crate::session::Session;
 use crate::steps::claim::{Claim, me, remove, stand};
+use crate::steps::protected::require_confirmed;
 use crate::steps::require_paused::workflow_states;
 use crate::steps::restore::{deploy_commit, main_commit};
 use crate::ui::Step;
 
 pub async fn run(args: &Release, session: &Session) -> anyhow::Result<u8> {
+    require_confirmed(session)?;
     require_right_account(session).await?;
     let text = release(session, args).await?;
     session.reporter.result(text);

@@ -2,16 +2,26 @@
 
 use crate::cli::{LaunchOptions, Run};
 use crate::failure::all_clear;
+use crate::names::ImageTag;
 use crate::plan::wrong_account;
 use crate::session::Session;
 use crate::steps::follow_task::{Wait, follow_task};
 use crate::steps::launch_task::{Wishes, launch_task};
 use crate::steps::preflight::as_problem;
+use crate::steps::protected::{require_confirmed, require_on_main};
 use crate::verdict::verdict;
 
 pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
+    require_confirmed(session)?;
     require_right_account(session).await?;
     let outputs = session.terraform().outputs(&session.interrupt).await?;
+    if let Some(commit) = ImageTag::parse(&outputs.service_docker_tag)
+        .ok()
+        .as_ref()
+        .and_then(ImageTag::commit)
+    {
+        require_on_main(session, commit)?;
+    }
     let wishes = wishes(&args.launch, session);
     let running = launch_task(session, &outputs, &args.launch.task, &wishes, None).await?;
     if args.detach {

@@ -10,6 +10,7 @@ pub mod follow_task;
 pub mod isolate;
 pub mod launch_task;
 pub mod preflight;
+pub mod protected;
 pub mod push_image;
 pub mod require_paused;
 pub mod reserve;

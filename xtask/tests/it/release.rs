@@ -23,6 +23,8 @@ fn a_branch_is_reversible() {
         "gained-by-main",
         "--schedule",
         "cron(0 5 * * ? *)",
+        "--timezone",
+        "UTC",
     ];
     checkout.xtask(new_task).run().expect_code(0);
     let main = checkout.commit("main gains a task and a schedule");

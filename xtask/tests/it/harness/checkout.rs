@@ -95,6 +95,7 @@ impl Checkout {
             .find(|word| word.starts_with("http://"));
         endpoint
             .unwrap_or_else(|| panic!("no sandbox: {}{}", status.stdout, status.stderr))
+            .trim_end_matches(',')
             .to_owned()
     }
 
