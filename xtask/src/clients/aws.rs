@@ -1,5 +1,7 @@
 //! Builds every AWS client, in one place, and turns the SDK's errors into ours.
 
+pub mod recorder;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use recorder::Recorder;
+
 use super::state::{Place, StateObject};
 use super::{
     ecr::Ecr, ecs::Ecs, events::Events, hold::Holds, logs::Logs, objects::Objects,
@@ -22,12 +26,18 @@ use crate::failure::Problem;
 use crate::sandbox::address::Address;
 use crate::settings::Environment;
 
-/// Attempts of each call, the first included. With the SDK's exponential backoff (20 s at most
-/// between two attempts) and jitter this rides out about a minute of throttling.
-const MAX_ATTEMPTS: u32 = 8;
+/// Attempts of each call, the first included. A loop makes some fifty calls: when every third one
+/// fails, this many attempts still bring nine hundred and ninety-nine loops of a thousand through.
+/// Throttling, 5xx, broken connections and timeouts are retried, with the SDK's exponential backoff
+/// and jitter; RunTask has a clientToken, and everything else may be repeated.
+const MAX_ATTEMPTS: u32 = 12;
+/// Longest for one attempt, and for all of them together: then the error of the last one counts.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(30);
+const CALL_DEADLINE: Duration = Duration::from_secs(180);
 
 pub struct Aws {
     config: SdkConfig,
+    recorder: Option<Recorder>,
 }
 
 /// Whose credentials these are.
@@ -45,7 +55,8 @@ impl Aws {
             .with_initial_backoff(Duration::from_millis(200));
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(60))
+            .operation_attempt_timeout(ATTEMPT_DEADLINE)
+            .operation_timeout(CALL_DEADLINE)
             .build();
         // One HTTP client for all services: the root certificates are loaded once, and a connection
         // that is open is used again.
@@ -80,15 +91,34 @@ impl Aws {
         };
         Aws {
             config: loader.load().await,
+            recorder: None,
+        }
+    }
+
+    /// The same clients, whose answers are kept.
+    pub fn recorded_by(&self, recorder: &Recorder) -> Aws {
+        Aws {
+            config: self.config.clone(),
+            recorder: Some(recorder.clone()),
         }
     }
 
     pub fn ecr(&self) -> Ecr {
-        Ecr::new(aws_sdk_ecr::Client::new(&self.config))
+        let config = aws_sdk_ecr::config::Builder::from(&self.config);
+        let config = match &self.recorder {
+            Some(recorder) => config.interceptor(recorder.clone()),
+            None => config,
+        };
+        Ecr::new(aws_sdk_ecr::Client::from_conf(config.build()))
     }
 
     pub fn ecs(&self) -> Ecs {
-        Ecs::new(aws_sdk_ecs::Client::new(&self.config))
+        let config = aws_sdk_ecs::config::Builder::from(&self.config);
+        let config = match &self.recorder {
+            Some(recorder) => config.interceptor(recorder.clone()),
+            None => config,
+        };
+        Ecs::new(aws_sdk_ecs::Client::from_conf(config.build()))
     }
 
     /// Who holds `environment`, in the bucket that has its Terraform state.
@@ -102,7 +132,12 @@ impl Aws {
     }
 
     pub fn logs(&self) -> Logs {
-        Logs::new(aws_sdk_cloudwatchlogs::Client::new(&self.config))
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config);
+        let config = match &self.recorder {
+            Some(recorder) => config.interceptor(recorder.clone()),
+            None => config,
+        };
+        Logs::new(aws_sdk_cloudwatchlogs::Client::from_conf(config.build()))
     }
 
     pub fn scheduler(&self) -> Scheduler {
@@ -123,7 +158,12 @@ impl Aws {
 
     /// Asks STS who we are. It needs no permission, so that an error is about the credentials.
     pub async fn identity(&self) -> anyhow::Result<Identity> {
-        let answer = aws_sdk_sts::Client::new(&self.config)
+        let config = aws_sdk_sts::config::Builder::from(&self.config);
+        let config = match &self.recorder {
+            Some(recorder) => config.interceptor(recorder.clone()),
+            None => config,
+        };
+        let answer = aws_sdk_sts::Client::from_conf(config.build())
             .get_caller_identity()
             .send()
             .await

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::Engine as _;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::ecr::Login;
+use super::private_folder::PrivateFolder;
 use super::process::{Finished, Program};
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
@@ -16,17 +16,14 @@ use crate::names::Platform;
 /// A login that only our own children see: `docker login` would write the password into the
 /// user's configuration and would overwrite a login of theirs.
 pub struct Session {
-    config: TempDir,
+    config: PrivateFolder,
 }
 
 impl Session {
     /// A throw-away DOCKER_CONFIG (0700) with the registry's password and the user's own context,
     /// so that Docker Desktop, colima and DOCKER_HOST work as they do by hand.
     pub fn login(registry: &str, login: &Login) -> anyhow::Result<Self> {
-        let config = tempfile::Builder::new()
-            .prefix("xtask-docker-")
-            .tempdir()
-            .context("making a DOCKER_CONFIG folder")?;
+        let config = PrivateFolder::make()?;
         let auth = base64::engine::general_purpose::STANDARD
             .encode(format!("{}:{}", login.username, login.password));
         let mut content = json!({ "auths": { registry: { "auth": auth } } });

@@ -17,8 +17,11 @@ use crate::failure::Problem;
 
 /// A run is live until it is `completed`: these are the states that can still deploy.
 const LIVE: [&str; 5] = ["requested", "queued", "waiting", "pending", "in_progress"];
-/// Attempts of one call on 5xx, 429 and broken connections.
-const MAX_ATTEMPTS: u32 = 5;
+/// Attempts of one call on 5xx, rate limits and broken connections: about half a minute in all. Every
+/// call here may be repeated: two ask, and disabling or enabling twice is as good as once.
+const MAX_ATTEMPTS: u32 = 9;
+/// The longest pause between two attempts, in seconds.
+const MAX_PAUSE: f64 = 8.0;
 
 pub struct GitHub {
     connector: Connector,
@@ -146,9 +149,7 @@ impl GitHub {
         loop {
             let failure = match self.call_once(method, &url).await {
                 Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
-                Ok(answer) if answer.status < 500 && answer.status != 429 => {
-                    return Err(refusal(&answer, tried));
-                }
+                Ok(answer) if !may_pass(&answer) => return Err(refusal(&answer, tried)),
                 Ok(answer) => refusal(&answer, tried),
                 Err(error) => error.context(tried.to_owned()),
             };
@@ -156,7 +157,7 @@ impl GitHub {
                 return Err(failure.context(format!("gave up after {MAX_ATTEMPTS} attempts")));
             }
             // Full jitter, so that teammates' retries do not come in step.
-            let ceiling = 0.25 * f64::from(1 << attempt);
+            let ceiling = (0.25 * f64::from(1 << attempt)).min(MAX_PAUSE);
             tokio::time::sleep(Duration::from_secs_f64(ceiling * fastrand::f64())).await;
             attempt += 1;
         }
@@ -192,6 +193,12 @@ impl GitHub {
             body: String::from_utf8_lossy(&body.into_bytes()).into_owned(),
         })
     }
+}
+
+/// Whether the same call may be answered better in a moment.
+fn may_pass(answer: &Answer) -> bool {
+    let limited = answer.status == 403 && answer.body.contains("secondary rate limit");
+    answer.status >= 500 || answer.status == 429 || limited
 }
 
 fn refusal(answer: &Answer, tried: &str) -> anyhow::Error {
@@ -235,4 +242,34 @@ pub fn find_token(env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<String
         .into());
     }
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        for (status, body, expected) in [
+            (500, "", true),
+            (503, "", true),
+            (429, "", true),
+            (
+                403,
+                r#"{"message": "You have exceeded a secondary rate limit."}"#,
+                true,
+            ),
+            (
+                403,
+                r#"{"message": "Resource not accessible by integration"}"#,
+                false,
+            ),
+            (401, "", false),
+            (404, "", false),
+            (422, "", false),
+        ] {
+            let body = body.to_owned();
+            assert_eq!(may_pass(&Answer { status, body }), expected, "{status}");
+        }
+    }
 }

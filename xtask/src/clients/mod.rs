@@ -13,6 +13,7 @@ pub mod hold;
 pub mod image;
 pub mod logs;
 pub mod objects;
+pub mod private_folder;
 pub mod process;
 pub mod registry;
 pub mod scheduler;

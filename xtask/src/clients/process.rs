@@ -3,6 +3,8 @@
 //! Short commands go through xshell. Secrets never come in argv: they are given as environment
 //! variables of the one child that needs them, or in files that only it reads.
 
+mod outliving;
+
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -26,6 +28,8 @@ pub struct Program {
     shown: String,
     /// How long it may go on after the one SIGINT that it gets.
     grace: Duration,
+    /// It may not die with us.
+    outlives_us: bool,
 }
 
 /// Which of the child's outputs a line came from.
@@ -47,14 +51,22 @@ pub struct Finished {
 impl Program {
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program.as_ref());
-        command
-            .stdin(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true);
+        command.stdin(Stdio::null());
+        Self::of(command, program.as_ref(), false)
+    }
+
+    /// A child that holds a lock: when we are killed it gets one SIGINT and stops in its own way.
+    pub fn that_outlives_us(program: impl AsRef<OsStr>) -> Self {
+        Self::of(outliving::command(program.as_ref()), program.as_ref(), true)
+    }
+
+    fn of(mut command: Command, program: &OsStr, outlives_us: bool) -> Self {
+        command.process_group(0);
         Program {
             command,
-            shown: quote(&program.as_ref().to_string_lossy()),
+            shown: quote(&program.to_string_lossy()),
             grace: Duration::from_secs(10),
+            outlives_us,
         }
     }
 
@@ -103,21 +115,44 @@ impl Program {
     /// Runs to the end, giving each line to `on_line` as it comes. When the user interrupts, the
     /// child gets one SIGINT and the time to stop in its own way, then SIGKILL.
     pub async fn run(
-        mut self,
+        self,
         interrupt: &Interrupt,
         mut on_line: impl FnMut(Source, &str),
     ) -> anyhow::Result<Finished> {
+        interrupt.check(&format!("`{}`", self.shown))?;
+        let mut tail: Vec<String> = Vec::new();
+        let keep = |source: Source, line: &str| {
+            if tail.len() == TAIL_LINES {
+                tail.remove(0);
+            }
+            tail.push(line.to_owned());
+            on_line(source, line);
+        };
+        let (status, interrupted) = if self.outlives_us {
+            self.run_outliving(interrupt, keep).await?
+        } else {
+            self.run_piped(interrupt, keep).await?
+        };
+        Ok(Finished {
+            status,
+            tail,
+            interrupted,
+        })
+    }
+
+    async fn run_piped(
+        mut self,
+        interrupt: &Interrupt,
+        mut on_line: impl FnMut(Source, &str),
+    ) -> anyhow::Result<(ExitStatus, bool)> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self
             .command
             .spawn()
             .map_err(|error| spawn_error(error, &self.shown))?;
-        let group = child
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let mut group = Group::of(&child);
         let mut stdout = Lines::new(child.stdout.take());
         let mut stderr = Lines::new(child.stderr.take());
-        let mut tail: Vec<String> = Vec::new();
         let mut interrupt = interrupt.clone();
         let mut kill_at: Option<tokio::time::Instant> = None;
         while !(stdout.ended && stderr.ended) {
@@ -125,32 +160,23 @@ impl Program {
                 line = stdout.next(), if !stdout.ended => (Source::Stdout, line),
                 line = stderr.next(), if !stderr.ended => (Source::Stderr, line),
                 () = interrupt.requested(), if kill_at.is_none() => {
-                    signal_group(group, Signal::INT);
+                    group.signal(Signal::INT);
                     kill_at = Some(tokio::time::Instant::now() + self.grace);
                     continue;
                 }
                 () = sleep_until(kill_at), if kill_at.is_some() => {
-                    signal_group(group, Signal::KILL);
+                    group.signal(Signal::KILL);
                     break;
                 }
             };
-            let Some(line) =
-                line.with_context(|| format!("reading the output of `{}`", self.shown))?
-            else {
-                continue;
-            };
-            if tail.len() == TAIL_LINES {
-                tail.remove(0);
+            let line = line.with_context(|| format!("reading the output of `{}`", self.shown))?;
+            if let Some(line) = line {
+                on_line(source, &line);
             }
-            tail.push(line.clone());
-            on_line(source, &line);
         }
         let status = wait(&mut child, &self.shown).await?;
-        Ok(Finished {
-            status,
-            tail,
-            interrupted: kill_at.is_some(),
-        })
+        group.has_ended();
+        Ok((status, kill_at.is_some()))
     }
 
     /// Runs to the end and returns stdout; anything but success is an error with the output's tail.
@@ -235,10 +261,33 @@ async fn wait(child: &mut Child, shown: &str) -> anyhow::Result<ExitStatus> {
         .with_context(|| format!("waiting for `{shown}`"))
 }
 
-fn signal_group(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // It fails only when the group has just ended, which is what was wanted.
-        let _ = kill_process_group(group, signal);
+/// A child and its own children. When the work that waits for it is given up, they end with it.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Group(
+            child
+                .id()
+                .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)),
+        )
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // It fails only when the group has just ended, which is what was wanted.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    fn has_ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
     }
 }
 
@@ -300,73 +349,4 @@ fn quote(arg: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block_on<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(future)
-    }
-
-    #[test]
-    fn both_outputs_arrive_and_the_last_line_needs_no_line_feed() {
-        block_on(async {
-            let interrupt = Interrupt::install().unwrap();
-            let mut lines = Vec::new();
-            let program =
-                Program::new("sh").args(["-c", "echo out; echo err >&2; printf end; exit 3"]);
-            let finished = program
-                .run(&interrupt, |source, line| {
-                    lines.push((source, line.to_owned()))
-                })
-                .await
-                .unwrap();
-            lines.sort_by_key(|(source, _)| *source == Source::Stderr);
-            let expected = [
-                (Source::Stdout, "out"),
-                (Source::Stdout, "end"),
-                (Source::Stderr, "err"),
-            ];
-            assert_eq!(
-                lines,
-                expected.map(|(source, line)| (source, line.to_owned()))
-            );
-            assert_eq!(finished.status.code(), Some(3));
-            let error = finished.success("sh").unwrap_err().to_string();
-            assert!(
-                error.starts_with("`sh` ended with exit code 3\n"),
-                "{error}"
-            );
-        });
-    }
-
-    #[test]
-    fn a_missing_program_says_what_to_install() {
-        block_on(async {
-            let interrupt = Interrupt::install().unwrap();
-            let error = Program::new("no-such-program")
-                .read(&interrupt)
-                .await
-                .unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "`no-such-program` is not installed, or not on PATH"
-            );
-        });
-    }
-
-    #[test]
-    fn quoting() {
-        for (arg, expected) in [
-            ("a-b", "a-b"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-        ] {
-            assert_eq!(quote(arg), expected);
-        }
-    }
-}
+mod tests;

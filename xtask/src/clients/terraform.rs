@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::private_folder::PrivateFolder;
 use super::process::{Finished, Program, Source};
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
@@ -139,11 +140,8 @@ impl Terraform {
         interrupt: &Interrupt,
         mut on_line: impl FnMut(&str),
     ) -> anyhow::Result<SavedPlan> {
-        // A folder of mode 0700: a plan holds the values of variables and of the state.
-        let folder = tempfile::Builder::new()
-            .prefix("xtask-plan-")
-            .tempdir()
-            .context("making a folder for the plan")?;
+        // A plan holds the values of variables and of the state.
+        let folder = PrivateFolder::make()?;
         let file = folder.path().join("saved.tfplan");
         let mut program = self
             .program("plan")
@@ -242,7 +240,7 @@ impl Terraform {
     }
 
     fn program(&self, verb: &str) -> Program {
-        let program = Program::new(&self.program)
+        let program = Program::that_outlives_us(&self.program)
             .arg(format!("-chdir={}", self.root.display()))
             .arg(verb)
             .env("TF_DATA_DIR", &self.data_dir)
@@ -283,7 +281,12 @@ impl Terraform {
         if finished.status.success() {
             return Ok(finished);
         }
-        Err(diagnostics.into_error(&shown))
+        let unlock = format!(
+            "TF_DATA_DIR={} terraform -chdir={} force-unlock",
+            self.data_dir.display(),
+            self.root.display()
+        );
+        Err(diagnostics.into_error(&shown, &unlock))
     }
 
     /// What `init` depends on: the configuration of the root and of everything beside it that it may

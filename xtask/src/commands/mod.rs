@@ -10,6 +10,7 @@ mod hold;
 mod local;
 mod logs;
 mod new_task;
+mod record;
 mod release;
 mod report;
 mod run;
@@ -58,6 +59,7 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
         Command::Release(args) => release::run(&args, &Session::open(&global).await?).await,
         Command::Run(args) => run::run(&args, &Session::open(&global).await?).await,
         Command::Logs(args) => logs::run(&args, &Session::open(&global).await?).await,
+        Command::Record(args) => record::run(&args, &Session::open(&global).await?).await,
         Command::Stop(args) => stop::run(&args, &Session::open(&global).await?).await,
         Command::NewTask(args) => new_task::run(&args, &Session::open_without_sandbox(&global)?),
         Command::Local(args) => {

@@ -46,7 +46,10 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         author: args.launch.author.clone(),
     };
     let looked = Instant::now();
-    let plan = preflight(session, &request).await?;
+    let plan = session
+        .interrupt
+        .or("looking at what is there", preflight(session, &request))
+        .await?;
     if args.dry_run {
         session.reporter.text(plan);
         return Ok(0);

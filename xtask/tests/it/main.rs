@@ -7,6 +7,8 @@
 //! - `bad_input`: everything a user can get wrong, and the error that says so
 //! - `tasks`: what is written about tasks, and what does not fit
 //! - `new_task`: all files of a new task, or none
+//! - `crashes`: SIGKILL while Terraform works, and how a rerun converges
+//! - `failures`: a task that fails in every way it can, and what is said about it
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
@@ -26,8 +28,10 @@
 
 mod auto_deploy;
 mod bad_input;
+mod crashes;
 mod deploys;
 mod engine;
+mod failures;
 mod harness;
 mod hold;
 mod image;

@@ -16,6 +16,8 @@ terraform {
     key          = "ecs-tasks/test.tfstate"
     region       = "us-east-1"
     use_lockfile = true
+    # A lock that was taken must be given back, also when S3 is busy.
+    max_retries = 10
   }
 }
 

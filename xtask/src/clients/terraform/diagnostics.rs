@@ -46,14 +46,15 @@ impl Diagnostics {
         }
     }
 
-    pub fn into_error(self, shown: &str) -> anyhow::Error {
+    /// `unlock` is the command that removes a lock, but for the lock's ID.
+    pub fn into_error(self, shown: &str, unlock: &str) -> anyhow::Error {
         let text = if self.errors.is_empty() {
             self.others.join("\n")
         } else {
             self.errors.join("\n")
         };
         if let Some(lock) = Lock::find(&text) {
-            return lock.into_problem().into();
+            return lock.into_problem(unlock).into();
         }
         let hint = if text.contains("Saved plan is stale") {
             "somebody applied in between: run the command again"
@@ -101,14 +102,16 @@ impl Lock {
         })
     }
 
-    fn into_problem(self) -> Problem {
+    /// A lock is never removed unasked: it names a person and a machine, but no process, so that
+    /// nothing proves it to be dead. Ours does not stay behind unless Terraform itself is killed.
+    fn into_problem(self, unlock: &str) -> Problem {
         Problem::refused(
             format!(
                 "the Terraform state is locked by {} ({} since {})",
                 self.who, self.operation, self.created
             ),
             format!(
-                "wait for it and run the command again; if that process is surely dead: terraform force-unlock {}",
+                "wait for it and run the command again; if that process is surely dead:\n{unlock} {}",
                 self.id
             ),
         )
@@ -129,12 +132,15 @@ mod tests {
             "type": "diagnostic",
             "diagnostic": { "severity": "error", "summary": "Error acquiring the state lock", "detail": detail }
         }));
-        let error = diagnostics.into_error("terraform apply");
+        let error = diagnostics.into_error("terraform apply", "terraform force-unlock");
         assert_eq!(failure::exit_code(&error), 126);
         assert_eq!(
             error.to_string(),
             "the Terraform state is locked by jo@laptop (apply since 2026-01-02 03:04:05.678 +0000 UTC)"
         );
+        let rendered = failure::render(&error);
+        let command = "terraform force-unlock 2b0b0a5e-4c0e-2a1e-0e1c-2f2c7b7a9d10\n";
+        assert!(rendered.ends_with(command), "{rendered}");
     }
 
     #[test]
@@ -146,7 +152,7 @@ mod tests {
                 "diagnostic": { "severity": severity, "summary": summary, "detail": "because" }
             }));
         }
-        let error = diagnostics.into_error("terraform plan");
+        let error = diagnostics.into_error("terraform plan", "terraform force-unlock");
         assert_eq!(
             error.to_string(),
             "`terraform plan` failed:\none\nbecause\ntwo\nbecause"

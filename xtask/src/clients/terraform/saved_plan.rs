@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::clients::private_folder::PrivateFolder;
 use anyhow::Context as _;
-use tempfile::TempDir;
 
 use super::change::PlannedChange;
 use super::inputs::Inputs;
@@ -14,7 +14,7 @@ use crate::names::ImageTag;
 #[derive(Debug)]
 pub struct SavedPlan {
     /// None when nothing had to be planned.
-    folder: Option<TempDir>,
+    folder: Option<PrivateFolder>,
     pub change: PlannedChange,
     /// None when nobody can tell, or when nothing was planned.
     pub basis: Option<Basis>,
@@ -30,7 +30,7 @@ pub struct Basis {
 }
 
 impl SavedPlan {
-    pub fn new(folder: TempDir, change: PlannedChange) -> Self {
+    pub fn new(folder: PrivateFolder, change: PlannedChange) -> Self {
         SavedPlan {
             folder: Some(folder),
             change,

@@ -4,6 +4,7 @@ mod checkout;
 mod ended;
 mod http;
 mod running;
+mod sandbox;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -11,6 +12,7 @@ pub use checkout::{Checkout, FakeBin, Invocation, base, repository, which};
 pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
 pub use running::Running;
+pub use sandbox::state_lock;
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
 /// tests that only launch and look may use it together.
