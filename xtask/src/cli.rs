@@ -213,6 +213,9 @@ pub enum Command {
     Record(Record),
 
     /// Look at, pause or resume the workflows that deploy main by themselves
+    ///
+    /// A paused workflow is disabled on GitHub, for everybody, until somebody resumes it. Commands
+    /// that deploy refuse while one is enabled or one of its runs is live.
     #[command(
         after_help = "Examples:\n  cargo xtask auto-deploy status\n  cargo xtask auto-deploy pause --sandbox"
     )]
@@ -224,7 +227,7 @@ pub enum Command {
     /// Say whether everything is there that the loop needs, with a fix for what is not
     ///
     /// Looks at tools, credentials, the repository, the cluster, the state bucket, GitHub and the
-    /// disk, all at once, within two seconds. Changes nothing; exits with 1 when something is missing.
+    /// disk, all at once, within two seconds. Changes nothing; exits with 126 when something is missing.
     #[command(
         after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --sandbox --json"
     )]
@@ -275,6 +278,9 @@ pub enum Command {
     },
 
     /// Manage the local AWS
+    ///
+    /// Every command with --sandbox starts it when it does not run. Each checkout has its own, with
+    /// a stand-in for GitHub; nothing in it is kept when it stops.
     #[command(after_help = "Examples:\n  cargo xtask sandbox status\n  cargo xtask sandbox reset")]
     Sandbox {
         #[command(subcommand)]

@@ -11,7 +11,7 @@ use crate::clients::logs::{Cursor, Stream};
 use crate::clients::process::Program;
 use crate::clients::state_bucket;
 use crate::clients::terraform::Terraform;
-use crate::failure::Problem;
+use crate::failure::{Kind, Problem};
 use crate::plan::wrong_account;
 use crate::sandbox::Sandbox;
 use crate::session::{Invocation, Session};
@@ -39,7 +39,8 @@ pub async fn run(invocation: &Invocation) -> anyhow::Result<u8> {
     let checks = check_all(&session).await;
     let checks: Vec<Check> = sandbox.into_iter().chain(checks).collect();
     session.reporter.answer(&checks, table(&checks));
-    Ok(u8::from(checks.iter().any(|check| !check.ok)))
+    let well = checks.iter().all(|check| check.ok);
+    Ok(if well { 0 } else { Kind::Refused.exit_code() })
 }
 
 /// With `--sandbox`: the one that runs. None is started, since that takes longer than all checks.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::History;
-use crate::record::recorder::{SUMMARY, runs};
+use crate::record::recorder::{SUMMARY, read_parts, runs};
 use crate::session::Session;
 use crate::ui::seconds;
 
@@ -31,8 +31,13 @@ pub fn run(args: &History, session: &Session) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// The summary; of a run that has not ended, its first event, which says as much as is known.
 fn read(folder: &Path, run: String) -> Entry {
-    let text = std::fs::read_to_string(folder.join(&run).join(SUMMARY)).unwrap_or_default();
+    let folder = folder.join(&run);
+    let text = std::fs::read_to_string(folder.join(SUMMARY)).unwrap_or_else(|_| {
+        let events = read_parts(&folder, "events", "jsonl");
+        events.lines().next().unwrap_or_default().to_owned()
+    });
     entry(run, &serde_json::from_str(&text).unwrap_or_default())
 }
 

@@ -17,6 +17,10 @@
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
 //! - `poetry`: a Python project through the whole loop
+//! - `completions`: completions as a shell asks for them
+//! - `help`: the help of every command
+//! - `json`: `--json`, a document or events
+//! - `report`: the page of a record, in a browser; the list of records
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -28,19 +32,23 @@
 
 mod auto_deploy;
 mod bad_input;
+mod completions;
 mod crashes;
 mod deploys;
 mod engine;
 mod failures;
 mod harness;
+mod help;
 mod hold;
 mod image;
 mod interrupts;
 mod isolated;
+mod json;
 mod ministack;
 mod new_task;
 mod poetry;
 mod release;
+mod report;
 mod tasks;
 mod the_loop;
 mod tools;
