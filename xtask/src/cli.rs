@@ -271,7 +271,9 @@ pub enum Command {
     /// Terraform alone: version and hashes are in Cargo.toml, [workspace.metadata.xtask.tools]. The
     /// sandbox does it by itself where no Terraform is on PATH; for a real account it is done here, and
     /// never unasked. XTASK_TOOLS_MIRROR names a URL or a folder that has the archives.
-    #[command(after_help = "Example:\n  cargo xtask tools install")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask tools install\n  XTASK_TOOLS_MIRROR=/mnt/tools cargo xtask tools install"
+    )]
     Tools {
         #[command(subcommand)]
         action: Tools,

@@ -96,7 +96,10 @@ impl Screen {
     pub fn show(&mut self, event: &Event, timeline: &Timeline, now: Duration, clock: &str) {
         let verbose = self.surroundings.verbose;
         let text = match event {
-            Event::Text { text } => block(text),
+            Event::Text { text } => {
+                self.quote(&block(text));
+                String::new()
+            }
             Event::Command { command } if verbose => block(&format!("             $ {command}")),
             Event::Output { step, line } if verbose && !self.is_github() => {
                 block(&format!("  {:<8}  | {line}", step.name()))
@@ -187,6 +190,19 @@ impl Screen {
         self.erase();
         // There is nobody left to tell when stderr is closed.
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Words of others among ours: in a CI job they must not command the runner.
+    pub fn quote(&mut self, text: &str) {
+        if self.is_github() {
+            let text: String = text
+                .lines()
+                .map(|line| github_log::defuse(line) + "\n")
+                .collect();
+            self.stderr(&text);
+        } else {
+            self.stderr(text);
+        }
     }
 
     fn flush(&mut self) {

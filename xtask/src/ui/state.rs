@@ -248,7 +248,7 @@ impl State {
         for file in files {
             text.push_str(&format!("\nall of its output: {}\n", file.display()));
         }
-        self.screen.stderr(&text);
+        self.screen.quote(&text);
         if self.screen.is_github() {
             self.screen.stderr(&github_log::error(&text));
         }

@@ -18,7 +18,6 @@
 //! - `release`: what a branch did is put back
 //! - `poetry`: a Python project through the whole loop
 //! - `completions`: completions as a shell asks for them
-//! - `help`: the help of every command
 //! - `json`: `--json`, a document or events
 //! - `report`: the page of a record, in a browser; the list of records
 //! - `ministack`: the tests of our MiniStack extension, which are Python
@@ -38,7 +37,6 @@ mod deploys;
 mod engine;
 mod failures;
 mod harness;
-mod help;
 mod hold;
 mod image;
 mod interrupts;
