@@ -20,6 +20,7 @@
 //! - `completions`: completions as a shell asks for them
 //! - `json`: `--json`, a document or events
 //! - `report`: the page of a record, in a browser; the list of records
+//! - `terminal`: the live view through tmux, plain lines, a CI job's log
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -48,5 +49,6 @@ mod poetry;
 mod release;
 mod report;
 mod tasks;
+mod terminal;
 mod the_loop;
 mod tools;

@@ -1,0 +1,224 @@
+//! The view as a person sees it, through tmux at three widths; without a terminal; in a CI job.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use expect_test::expect;
+use regex_lite::Regex;
+
+use crate::harness::{Checkout, FakeBin, filtered};
+
+/// A checkout with a sandbox of its own in which nothing was ever built or deployed.
+static UNBUILT: LazyLock<Checkout> = LazyLock::new(|| {
+    let checkout = Checkout::named("view");
+    checkout.xtask(["sandbox", "up"]).run().expect_code(0);
+    checkout
+});
+
+/// A cargo that prints what a compile begins with, and then does as it is told.
+fn cargo(name: &str, then: &str) -> FakeBin {
+    let script = format!(
+        "#!/bin/sh
+echo '   Compiling serde v1.0.0' >&2
+echo '   Compiling a-crate-with-a-rather-long-name-that-no-narrow-terminal-has-room-for v1.0.0' >&2
+{then}
+"
+    );
+    FakeBin::named(name).script("cargo", &script)
+}
+
+/// A tmux server of our own with one window, where xtask runs.
+struct Tmux {
+    socket: String,
+}
+
+impl Tmux {
+    fn start(width: usize, checkout: &Checkout, cargo: &Path) -> Tmux {
+        let tmux = Tmux {
+            socket: format!("xtask-it-{}-{width}", std::process::id()),
+        };
+        let command = format!(
+            "cd '{}' && CARGO='{}' NO_COLOR=1 GITHUB_ACTIONS= '{}' try my-new-task-name --sandbox; sleep 300",
+            checkout.root.display(),
+            cargo.display(),
+            env!("CARGO_BIN_EXE_xtask"),
+        );
+        let width = width.to_string();
+        tmux.run(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &width,
+            "-y",
+            "50",
+            &command,
+        ]);
+        tmux
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-u", "-L", &self.socket])
+            .args(args)
+            .env_remove("TMUX")
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .expect("these tests need tmux: .ci/install.sh installs it");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The screen, once all of `words` are on it.
+    fn wait_for(&self, words: &[&str]) -> String {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let screen = self.run(&["capture-pane", "-p"]);
+            if words.iter().all(|word| screen.contains(word)) {
+                return screen;
+            }
+            assert!(Instant::now() < deadline, "no {words:?} in\n{screen}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Ctrl-C, as typed.
+    fn interrupt(&self) {
+        self.run(&["send-keys", "C-c"]);
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux")
+            .args(["-L", &self.socket, "kill-server"])
+            .output();
+    }
+}
+
+/// The rows that are redrawn: from the first spinner on.
+fn rows(screen: &str) -> String {
+    let spinner = Regex::new("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]").unwrap();
+    let screen = spinner.replace_all(screen, "*").into_owned();
+    let rows = screen.lines().skip_while(|line| !line.starts_with('*'));
+    let rows: Vec<&str> = rows.filter(|line| !line.is_empty()).collect();
+    filtered(&(rows.join("\n") + "\n"))
+}
+
+#[test]
+fn the_live_view_at_three_widths() {
+    let fake = cargo("stuck-cargo", "sleep 300");
+    let look = |width: usize| {
+        let tmux = Tmux::start(width, &UNBUILT, &fake.path("cargo"));
+        let screen = tmux.wait_for(&["✓ plan", "waits for build", "2 crates"]);
+        tmux.interrupt();
+        let end = tmux.wait_for(&["error: interrupted"]);
+        // The rows are gone, and what was said before them is still there.
+        assert!(!end.contains("waits for"), "{end}");
+        assert!(end.contains("✓ check"), "{end}");
+        rows(&screen)
+    };
+    expect![[r#"
+        * build     2 crates, now a-crate-with-a-rather-lon…  [N] s
+        · push      waits for build
+        · pause     waits for push
+        · apply     waits for pause
+        · pause     waits for apply
+        · launch    waits for apply
+        · task      waits for launch
+    "#]]
+    .assert_eq(&look(60));
+    expect![[r#"
+        * build     2 crates, now a-crate-with-a-rather-long-name-that-no-narrow-terminal-has-room-…  [N] s
+        · push      waits for build
+        · pause     waits for push
+        · apply     waits for pause
+        · pause     waits for apply
+        · launch    waits for apply
+        · task      waits for launch
+    "#]]
+    .assert_eq(&look(100));
+    expect![[r#"
+        * build     2 crates, now a-crate-with-a-rather-long-name-that-no-narrow-terminal-has-room-for v1.0.0  [N] s
+        · push      waits for build
+        · pause     waits for push
+        · apply     waits for pause
+        · pause     waits for apply
+        · launch    waits for apply
+        · task      waits for launch
+    "#]]
+    .assert_eq(&look(200));
+}
+
+#[test]
+fn a_build_that_fails_without_a_terminal() {
+    let fake = cargo("failing-cargo", "echo 'error: no such crate' >&2; exit 101");
+    let ended = UNBUILT
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .env("CARGO", fake.path("cargo"))
+        .run()
+        .expect_code(125);
+    assert!(!ended.stderr.contains('\x1b'), "{}", ended.stderr);
+    let times = Regex::new(r"(?m)^\d\d:\d\d:\d\dZ [ ✓✗–!] [a-z]+").unwrap();
+    assert!(
+        times.find_iter(&ended.stderr).count() >= 5,
+        "{}",
+        ended.stderr
+    );
+    for words in [
+        "✗ build     failed",
+        "– plan      given up",
+        "    error: no such crate\n",
+        "all of its output: ",
+        "  record    cargo xtask report ",
+    ] {
+        assert!(
+            ended.stderr.contains(words),
+            "no `{words}` in\n{}",
+            ended.stderr
+        );
+    }
+    let file = ended.stderr.split("all of its output: ").nth(1).unwrap();
+    let output = std::fs::read_to_string(file.lines().next().unwrap()).unwrap();
+    assert!(
+        output.starts_with("   Compiling serde v1.0.0\n"),
+        "{output}"
+    );
+    let run = ended.stderr.split("cargo xtask report ").nth(1).unwrap();
+    let run = run.lines().next().unwrap();
+    UNBUILT.xtask(["report", run]).run().expect_code(0);
+    let history = UNBUILT.xtask(["history"]).run();
+    history.expect_stdout(run);
+}
+
+#[test]
+fn a_build_that_fails_in_ci() {
+    let fake = cargo(
+        "failing-cargo-in-ci",
+        "echo 'x ::error::no' >&2; echo '::add-mask::no' >&2; exit 101",
+    );
+    let ended = UNBUILT
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .env("CARGO", fake.path("cargo"))
+        .env("GITHUB_ACTIONS", "true")
+        .run()
+        .expect_code(125);
+    let group = ended.stderr.split("::group::✗ build").nth(1);
+    let group = group.unwrap_or_else(|| panic!("no group in\n{}", ended.stderr));
+    let group = group.split("::endgroup::\n").next().unwrap();
+    assert!(group.contains("\n   Compiling serde v1.0.0\n"), "{group}");
+    assert!(
+        !group.contains("\n::add-mask::"),
+        "a child commands the runner: {group}"
+    );
+    assert!(group.contains("add-mask"), "{group}");
+    assert_eq!(
+        ended.stderr.matches("\n::error::").count(),
+        1,
+        "{}",
+        ended.stderr
+    );
+}
