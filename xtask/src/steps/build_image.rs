@@ -138,7 +138,7 @@ pub async fn build_inputs(session: &Session) -> anyhow::Result<String> {
     let compiler = compiler(session).await?;
     let toolchain = Toolchain::choose(session.settings.platform, &host_of(&compiler)?);
     // The flags without this machine's paths, which they take out of the binary.
-    let flags = rustflags(Path::new("/src"), Path::new("/cargo"));
+    let flags = rustflags(Path::new("/cargo"));
     Ok(format!("{compiler}\n{toolchain:?}\n{PROFILE}\n{flags}\n"))
 }
 
@@ -167,10 +167,7 @@ async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
             "--message-format",
             "json-render-diagnostics",
         ])
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            rustflags(&settings.root, &cargo_home()),
-        )
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(&cargo_home()))
         // Flags of the user's shell would make another image of the same commit.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_BUILD_RUSTFLAGS")
@@ -262,10 +259,11 @@ fn host_of(answer: &str) -> anyhow::Result<String> {
 }
 
 /// Static, and without this machine's paths in panic messages: the same sources give the same image.
-fn rustflags(root: &Path, cargo_home: &Path) -> String {
+/// The workspace's own paths are relative already; naming its folder here would make cargo compile
+/// every dependency anew in each checkout.
+fn rustflags(cargo_home: &Path) -> String {
     [
         "-Ctarget-feature=+crt-static".to_owned(),
-        format!("--remap-path-prefix={}=/src", root.display()),
         format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
     ]
     .join("\u{1f}")
