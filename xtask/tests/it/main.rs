@@ -21,7 +21,6 @@
 //! - `json`: `--json`, a document or events
 //! - `report`: the page of a record, in a browser; the list of records
 //! - `terminal`: the live view through tmux, plain lines, a CI job's log
-//! - `terminal`: the live view through tmux, plain lines, a CI job's log
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -50,7 +49,6 @@ mod poetry;
 mod release;
 mod report;
 mod tasks;
-mod terminal;
 mod terminal;
 mod the_loop;
 mod tools;
