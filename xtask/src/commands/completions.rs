@@ -10,8 +10,8 @@ use crate::record::recorder::runs;
 use crate::session::Invocation;
 use crate::settings::{self, Overrides, Settings};
 
-const BASH: &str = include_str!("completions/bash.sh");
-const ZSH: &str = include_str!("completions/zsh.sh");
+const BASH: &str = include_str!("completions/bash.bash");
+const ZSH: &str = include_str!("completions/zsh.zsh");
 const FISH: &str = include_str!("completions/fish.fish");
 
 /// Prints the script for a shell.

@@ -90,7 +90,7 @@ fn source<'a>(
     found.ok_or_else(|| {
         Problem::failed(
             format!("there is no {}", file.display()),
-            "cargo xtask init --terraform writes the template's files that are missing",
+            "copy the missing file of infra/ecs-tasks/template from the repository that xtask comes from",
         )
         .into()
     })

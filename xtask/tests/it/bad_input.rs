@@ -135,7 +135,7 @@ fn a_locked_state_says_who_and_since_when() {
     ended
         .expect_code(126)
         .expect_stderr("the Terraform state is locked by jo@laptop (apply since 2026-01-02")
-        .expect_stderr("terraform force-unlock 2b0b0a5e");
+        .expect_stderr("force-unlock 2b0b0a5e");
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn bash_completes_tasks_environments_and_records() {
         (&["cargo", "xtask", "logs", "night"], &["nightly-report"]),
         (
             &["cargo", "xtask", "run", "diagnose", "--env", ""],
-            &["test"],
+            &["stage", "test"],
         ),
         (
             &["cargo", "xtask", "report", ""],

@@ -132,11 +132,7 @@ def dead_letter(target, rule, body, refused):
     if not queue:
         return
     url = next(
-        (
-            url
-            for url, each in sqs._queues.items()
-            if each["attributes"].get("QueueArn") == queue
-        ),
+        (url for url, each in sqs._queues.items() if each["attributes"].get("QueueArn") == queue),
         None,
     )
     if url is None:

@@ -25,9 +25,7 @@ def make_role(iam, arn, services=("events", "scheduler"), actions=("ecs:RunTask"
     }
     policy = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
     try:
-        iam.create_role(
-            RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
-        )
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     except iam.exceptions.EntityAlreadyExistsException:
         iam.update_assume_role_policy(
             RoleName=name, PolicyDocument=json.dumps({"Statement": [trust]})
