@@ -1,6 +1,7 @@
 //! What a stopped task means: (everything ECS says, the last log lines) → verdict. Pure.
 
 mod causes;
+mod rows;
 
 use std::time::Duration;
 

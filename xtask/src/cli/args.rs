@@ -1,0 +1,303 @@
+//! What each command takes: its flags and positional arguments. No logic.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::launch::{LaunchOptions, key_value};
+use crate::catalog::new_task::OnS3;
+use crate::names::TaskName;
+
+#[derive(Debug, Args)]
+pub struct BuildAndPublish {
+    /// Publish uncommitted changes under a tag that says so
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Do not ask about a plan that changes more than images
+    #[arg(long)]
+    pub yes: bool,
+    /// Who deploys; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Deploy uncommitted changes that were published with --allow-dirty
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Try {
+    #[command(flatten)]
+    pub launch: LaunchOptions,
+    /// Reserve the environment and pause its auto-deploy for this run, then put main back
+    #[arg(long, conflicts_with = "isolated")]
+    pub hold: bool,
+    /// Leave what is deployed alone: this image in a task definition of its own
+    #[arg(long)]
+    pub isolated: bool,
+    /// Do not ask about a plan that changes more than images
+    #[arg(long)]
+    pub yes: bool,
+    /// Plan in full, even if two reads prove that what is applied is what would be
+    #[arg(long)]
+    pub refresh: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Run the loop again whenever a file that it depends on is saved
+    #[arg(long, conflicts_with = "dry_run")]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// How many, newest first
+    #[arg(long, value_name = "NUMBER", default_value = "20")]
+    pub limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// A record's name, or its beginning; the last loop otherwise
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// For how long (30m, 2h, 1d)
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration, default_value = "2h")]
+    pub length: std::time::Duration,
+    /// What for, in the words that others read
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Who holds it; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Take it from whoever has it; the record says so
+    #[arg(long = "break")]
+    pub break_it: bool,
+    /// Wait for a deploy that is under way to end
+    #[arg(long)]
+    pub wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Release {
+    /// What to deploy again
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "main")]
+    pub restore: Restore,
+    /// Who holds it; git's user.name otherwise
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// Release what somebody else holds
+    #[arg(long = "break")]
+    pub break_it: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Restore {
+    /// Main's Terraform with main's image
+    Main,
+    /// What was deployed when the hold began
+    Previous,
+    /// Nothing: what is deployed stays
+    None,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub launch: LaunchOptions,
+    /// Print the task's ID and leave it running
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// A task's name, or the ID or ARN of one run
+    #[arg(value_name = "TASK|ID")]
+    pub target: String,
+    /// Go on until the task has stopped
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only lines of the last … (10m, 2h, 1d)
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub since: Option<std::time::Duration>,
+    /// Wait for the task's next run, whoever or whatever starts it, and follow it
+    #[arg(long, conflicts_with = "since")]
+    pub next: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct NewTask {
+    /// Lower-case words joined by `-`
+    pub name: String,
+    /// Start it at these times: cron(…), rate(…) or at(…)
+    #[arg(
+        long,
+        value_name = "EXPR",
+        requires = "timezone",
+        conflicts_with = "on_s3"
+    )]
+    pub schedule: Option<String>,
+    /// The time zone that the expression is read in, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", requires = "schedule")]
+    pub timezone: Option<String>,
+    /// Start it for each new object: a bucket (or its name in Terraform) and which keys
+    #[arg(long, value_name = "BUCKET/PREFIX[*SUFFIX]", value_parser = OnS3::parse)]
+    pub on_s3: Option<OnS3>,
+    /// A variable of its environment
+    #[arg(long = "env-var", short, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub environment: Vec<(String, String)>,
+    /// A secret: a variable, and the SSM parameter that it comes from
+    #[arg(long = "secret", value_name = "KEY=/PATH", value_parser = key_value)]
+    pub secrets: Vec<(String, String)>,
+    /// CPU units, 1024 to a vCPU
+    #[arg(long, value_name = "UNITS")]
+    pub cpu: Option<u32>,
+    /// Memory in MiB; the least that goes with --cpu otherwise
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Local {
+    /// The task, or any entrypoint
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// Arguments of the task
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+    /// In the image, built and pushed when it is not yet
+    #[arg(long)]
+    pub container: bool,
+    /// A shell in the image instead of the task, with the task's environment
+    #[arg(long)]
+    pub shell: bool,
+    /// Resolve the secrets that the deployed definition names
+    #[arg(long)]
+    pub secrets: bool,
+    /// Pass your AWS credentials on (with --sandbox: its)
+    #[arg(long)]
+    pub aws: bool,
+    /// Variables from a file, KEY=VALUE a line
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<std::path::PathBuf>,
+    /// A variable
+    #[arg(long = "env-var", short, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub environment: Vec<(String, String)>,
+}
+
+impl Local {
+    /// Whether anything of it is asked of AWS, or of the sandbox.
+    pub fn needs_aws(&self) -> bool {
+        self.container || self.shell || self.secrets || self.aws
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Trigger {
+    /// Make a one-off twin of the task's schedule, with its role and target, that fires within two minutes
+    Schedule(TriggerSchedule),
+    /// Upload a file under a key that the task's rule takes, and delete it afterwards
+    S3(TriggerS3),
+}
+
+#[derive(Debug, Args)]
+pub struct TriggerSchedule {
+    /// The task, as tasks.tf names it
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// Which schedule, when several start the task
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TriggerS3 {
+    /// The task, as tasks.tf names it
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// What to upload
+    #[arg(long, value_name = "PATH")]
+    pub file: std::path::PathBuf,
+    /// Upload it under this key; one that the rule takes otherwise
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Which rule, when several start the task
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// Print only what does not fit, and exit with 126 when anything does
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The task whose definition, last run and log are asked for
+    #[arg(value_parser = TaskName::parse)]
+    pub task: TaskName,
+    /// The folder for the files
+    #[arg(long, value_name = "FOLDER")]
+    pub out: std::path::PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// The ID or ARN of a run
+    pub id: String,
+    /// What others will read as the reason
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum AutoDeploy {
+    /// Say whether the environment's workflows are enabled, and which runs are live
+    Status,
+    /// Disable the workflows
+    Pause,
+    /// Enable the workflows
+    Resume,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Tools {
+    /// Fetch what is missing
+    Install,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Sandbox {
+    /// Start it, if it is not running
+    Up,
+    /// Stop it; it forgets everything
+    Down,
+    /// Say whether it runs, and where
+    Status,
+    /// Start it anew, empty
+    Reset,
+}
