@@ -9,7 +9,7 @@ fn diagnose(shared: &Shared, args: &[&str]) -> Ended {
 }
 
 /// What `run` says after the task has stopped, without what differs from run to run.
-fn verdict(ended: &Ended) -> String {
+pub fn verdict(ended: &Ended) -> String {
     let text = filtered(&ended.stderr);
     let start = text.find(['✗']).or_else(|| text.rfind("✓ diagnose"));
     let start = start.unwrap_or_else(|| panic!("no verdict in\n{text}"));

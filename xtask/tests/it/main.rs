@@ -9,6 +9,8 @@
 //! - `new_task`: all files of a new task, or none
 //! - `crashes`: SIGKILL while Terraform works, and how a rerun converges
 //! - `failures`: a task that fails in every way it can, and what is said about it
+//! - `long_logs`: a hundred thousand lines and more, whole and with bounded memory
+//! - `never_started`: a task that does not get as far as its first line; one of two containers
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
@@ -43,7 +45,9 @@ mod image;
 mod interrupts;
 mod isolated;
 mod json;
+mod long_logs;
 mod ministack;
+mod never_started;
 mod new_task;
 mod poetry;
 mod release;

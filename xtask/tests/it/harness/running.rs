@@ -27,22 +27,27 @@ struct Output {
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Running {
+    pub fn start(command: Command) -> Running {
+        Running::start_into(command, Stdio::piped())
+    }
+
+    /// With its stdout elsewhere; then only stderr can be waited for.
+    pub fn start_into(mut command: Command, stdout: Stdio) -> Running {
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let output = Arc::new((Mutex::new(Output::default()), Condvar::new()));
-        let readers = vec![
-            read(child.stdout.take().unwrap(), output.clone(), |output| {
-                &mut output.stdout
-            }),
-            read(child.stderr.take().unwrap(), output.clone(), |output| {
-                &mut output.stderr
-            }),
-        ];
+        let mut readers = vec![read(
+            child.stderr.take().unwrap(),
+            output.clone(),
+            |output| &mut output.stderr,
+        )];
+        if let Some(stdout) = child.stdout.take() {
+            readers.push(read(stdout, output.clone(), |output| &mut output.stdout));
+        }
         Running {
             child,
             output,
@@ -59,7 +64,7 @@ impl Running {
         while !(output.stdout.contains(words) || output.stderr.contains(words)) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
-                output.ended < 2 && !left.is_zero(),
+                output.ended < self.readers.len() && !left.is_zero(),
                 "no `{words}` in\n{}{}",
                 output.stdout,
                 output.stderr
@@ -73,6 +78,10 @@ impl Running {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
         self
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn stderr(&self) -> String {

@@ -1,4 +1,6 @@
-//! The sandbox past the tool: what is in its buckets.
+//! The sandbox past the tool: what is in its buckets, and its AWS operations.
+
+use serde_json::Value;
 
 use super::Shared;
 use super::http::request;
@@ -18,4 +20,15 @@ pub fn state_lock(shared: &Shared) -> Option<String> {
         200 => Some(answer.body),
         status => panic!("reading the lock: {status} {}", answer.body),
     }
+}
+
+/// An operation of the AWS JSON protocols, past the tool: `AmazonSSM.GetParameter` and its like.
+pub fn aws(endpoint: &str, target: &str, input: &Value) -> Value {
+    let headers = [
+        ("X-Amz-Target", target),
+        ("Content-Type", "application/x-amz-json-1.1"),
+    ];
+    let answer = request(endpoint, "POST", "/", &headers, &input.to_string());
+    assert_eq!(answer.status, 200, "{target} {input}: {}", answer.body);
+    serde_json::from_str(&answer.body).unwrap_or_default()
 }
