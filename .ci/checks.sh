@@ -109,7 +109,19 @@ step_build_tests() {
 
 # Exactly the README's command.
 step_test() {
-  cargo test --workspace
+  cargo test --workspace && return
+  show_sandbox_warnings
+  return 1
+}
+
+# What the sandboxes of the tests noticed is gone with the machine, and may be why a test failed.
+show_sandbox_warnings() {
+  local log
+  for log in "${TMPDIR:-/tmp}"/xtask-it-*/*/target/xtask/sandbox/ministack.log; do
+    [[ -e $log ]] || continue
+    note "the starts and warnings in $log:"
+    grep -E ' (WARNING|ERROR) |Ready|SIGTERM|Traceback' "$log" | tail -n 40 || true
+  done
 }
 
 # By suffix or by first line: the scripts here have no common suffix.

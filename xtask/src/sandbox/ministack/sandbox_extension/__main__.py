@@ -42,7 +42,7 @@ async def serve():
     from ministack import app as ministack
     from ministack.services import ecs
 
-    from . import addresses, github
+    from . import addresses, attempts, github
 
     who = addresses.Addresses(ecs._get_docker() if engine.kind() == engine.DOCKER else None)
     config = Config()
@@ -58,7 +58,7 @@ async def serve():
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     logging.getLogger("sandbox").info("listening on %s", ", ".join(config.bind))
-    application = addresses.guard(github.beside(ministack.app), who)
+    application = addresses.guard(attempts.logged(github.beside(ministack.app)), who)
     await hypercorn_serve(application, config, shutdown_trigger=stop.wait)
 
 

@@ -1,11 +1,14 @@
 """EventBridge Scheduler knows time zones and refuses what it cannot understand.
 
 Gap: MiniStack reads every schedule as UTC and accepts any text as expression and as time zone. It
-takes rules with `rate(1 minutes)` and with minutes above 59, too.
+takes rules with `rate(1 minutes)` and with minutes above 59, too. CreateSchedule ignores its
+ClientToken, so the second attempt of an SDK whose first answer was lost is a conflict.
 
 AWS: ScheduleExpressionTimezone holds for cron() and at(). When clocks go forward, a time that does
 not exist is skipped; when they go back, a schedule runs once.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+The same ClientToken makes one schedule; SDKs send a token of their own with every call.
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 
 Here: as AWS says, looked for every second. A flexible time window is not used: a schedule runs at
 its time. The exact words of the two ValidationExceptions are not known.
@@ -28,7 +31,14 @@ from .hooks import replaces, uses
 
 logger = logging.getLogger("sandbox.schedules")
 
-uses("ministack.services.scheduler", "_schedules", "_schedule_last_fired", "_to_epoch", "_error")
+uses(
+    "ministack.services.scheduler",
+    "_schedules",
+    "_schedule_last_fired",
+    "_to_epoch",
+    "_error",
+    "_json_resp",
+)
 uses(
     "ministack.services.eventbridge",
     "_parse_cron_fields",
@@ -36,6 +46,9 @@ uses(
     "_parse_rate_seconds",
     "_invoke_target",
 )
+
+# Kept with the schedule, so that it outlives a restart; SDKs drop a member that they do not know.
+TOKEN = "_ClientToken"
 
 # A schedule that was restored does not make up for the times at which nothing ran.
 _started_at = time.time()
@@ -112,7 +125,18 @@ def invalid(body):
 
 @replaces("ministack.services.scheduler", "_create_schedule")
 def create_schedule(name, body):
-    return invalid(body) or create_schedule.stock(name, body)
+    refused = invalid(body)
+    if refused:
+        return refused
+    key = f"{body.get('GroupName', 'default')}/{name}"
+    known = scheduler._schedules.get(key)
+    token = body.get("ClientToken")
+    if known and token and known.get(TOKEN) == token:
+        return scheduler._json_resp(200, {"ScheduleArn": known["Arn"]})
+    answer = create_schedule.stock(name, body)
+    if answer[0] == 200:
+        scheduler._schedules[key][TOKEN] = token
+    return answer
 
 
 @replaces("ministack.services.scheduler", "_update_schedule")

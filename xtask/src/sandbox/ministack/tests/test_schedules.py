@@ -188,6 +188,13 @@ class Running(unittest.TestCase):
             self.events.put_rule(Name="wrong", ScheduleExpression="rate(1 minutes)")
         self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationException")
 
+    def test_a_repeated_call_is_answered_like_the_first(self):
+        self.schedule("repeated", "rate(1 day)", "UTC", ClientToken="one")
+        self.schedule("repeated", "rate(1 day)", "UTC", ClientToken="one")
+        with self.assertRaises(self.scheduler.exceptions.ConflictException):
+            self.schedule("repeated", "rate(1 day)", "UTC", ClientToken="two")
+        self.scheduler.delete_schedule(Name="repeated")
+
     def test_a_file_runs_a_task_with_its_key(self):
         s3 = self.ecs.sandbox.client("s3")
         s3.create_bucket(Bucket="inbox")
