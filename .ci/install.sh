@@ -63,14 +63,23 @@ step_docker_engine() {
 }
 
 ensure_python_tools() {
-  local hash venv
-  hash="$(git hash-object .ci/requirements.txt)"
+  ensure_venv .ci/requirements.txt
+}
+
+ensure_checkov() {
+  ensure_venv .ci/checkov.txt
+}
+
+# A virtual environment with exactly the files that a list names by hash, and on PATH.
+ensure_venv() {
+  local hash venv list="$1"
+  hash="$(git hash-object "$list")"
   venv="$CACHE/python-${hash:0:16}"
   if [[ ! -e $venv/complete ]]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --no-deps --only-binary :all: --require-hashes \
-      --requirement .ci/requirements.txt
+      --requirement "$list"
     # An install that was interrupted must not look like a finished one.
     touch "$venv/complete"
   fi
