@@ -9,7 +9,7 @@ use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::SdkError;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair,
-    LaunchType, NetworkConfiguration, Tag, TaskField, TaskOverride,
+    LaunchType, NetworkConfiguration, Tag, TaskDefinitionStatus, TaskField, TaskOverride,
 };
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ pub struct Ecs {
 pub struct TaskDefinition {
     pub arn: String,
     pub family: String,
+    /// False for a revision that was deregistered: nothing new can be started from it.
+    pub active: bool,
     /// CPU units and MiB of the whole task.
     pub cpu: Option<String>,
     pub memory: Option<String>,
@@ -118,6 +120,7 @@ impl Ecs {
         Ok(Some(TaskDefinition {
             arn: definition.task_definition_arn.unwrap_or_default(),
             family: definition.family.unwrap_or_default(),
+            active: definition.status != Some(TaskDefinitionStatus::Inactive),
             cpu: definition.cpu,
             memory: definition.memory,
             containers: definition

@@ -45,7 +45,8 @@ async fn require_target(
         })
         .into());
     }
-    if ecs.task_definition(task_definition).await?.is_none() {
+    let definition = ecs.task_definition(task_definition).await?;
+    if !definition.is_some_and(|definition| definition.active) {
         return Err(Problem::from(Broken {
             link: Link::Target,
             evidence: format!(

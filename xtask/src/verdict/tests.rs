@@ -42,6 +42,7 @@ fn end(
             ..Task::default()
         },
         definition: TaskDefinition {
+            active: true,
             arn: String::new(),
             family: String::new(),
             cpu: None,

@@ -14,6 +14,7 @@
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
+//! - `trigger`: schedules and objects start the real container; broken links are named
 //! - `tools`: the pinned Terraform, fetched and refused
 //! - `hold`: who has the environment, and what that refuses
 //! - `isolated`: a try beside what is deployed
@@ -56,3 +57,4 @@ mod tasks;
 mod terminal;
 mod the_loop;
 mod tools;
+mod trigger;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Checkout, FakeBin, filtered, repository};
+use crate::harness::{Checkout, FakeBin, copy_folder, filtered, repository};
 
 const BASE_IMAGE: &str = "xtask-it-python:base";
 
@@ -24,7 +24,7 @@ fn from_the_idea_to_the_run_on_ecs() {
 
     let checkout = Checkout::named("poetry");
     std::fs::remove_dir_all(checkout.root.join("api")).unwrap();
-    copy(&fixture(), &checkout.root.join("api"));
+    copy_folder(&fixture(), &checkout.root.join("api"));
     let manifest = checkout.read("Cargo.toml");
     checkout.write(
         "Cargo.toml",
@@ -124,17 +124,4 @@ fn install_poetry() -> PathBuf {
 
 fn fixture() -> PathBuf {
     repository().join("xtask/tests/it/fixtures/poetry")
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }

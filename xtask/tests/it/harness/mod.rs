@@ -8,11 +8,13 @@ mod sandbox;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub use checkout::{Checkout, FakeBin, Invocation, base, repository, which};
+pub use checkout::{
+    Checkout, FakeBin, Invocation, base, copy_folder, repository, target_dir, which,
+};
 pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
 pub use running::Running;
-pub use sandbox::{aws, state_lock};
+pub use sandbox::{Aws, aws, state_lock};
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
 /// tests that only launch and look may use it together.

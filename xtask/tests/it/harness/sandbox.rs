@@ -1,20 +1,67 @@
-//! The sandbox past the tool: what is in its buckets, and its AWS operations.
+//! The sandbox past the tool: its AWS, asked and changed directly.
 
 use serde_json::Value;
 
 use super::Shared;
 use super::http::request;
 
+/// The sandbox's AWS at an endpoint. A call that it refuses fails the test.
+pub struct Aws {
+    pub endpoint: String,
+}
+
+impl Aws {
+    /// An operation of EventBridge or ECS: `events`, `PutRule`.
+    #[track_caller]
+    pub fn json(&self, service: &str, action: &str, input: &Value) -> Value {
+        let target = match service {
+            "events" => "AWSEvents",
+            "ecs" => "AmazonEC2ContainerServiceV20141113",
+            other => panic!("no target of {other} is known"),
+        };
+        aws(&self.endpoint, &format!("{target}.{action}"), input)
+    }
+
+    /// A call of IAM with its parameters, whose values have no `&`, `%` and `+`.
+    #[track_caller]
+    pub fn iam(&self, action: &str, parameters: &[(&str, &str)]) {
+        let mut body = format!("Action={action}&Version=2010-05-08");
+        for (name, value) in parameters {
+            body.push_str(&format!("&{name}={value}"));
+        }
+        let authorization = authorization("iam");
+        let headers = [
+            ("Authorization", authorization.as_str()),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        let answer = request(&self.endpoint, "POST", "/", &headers, &body);
+        assert!(answer.status < 300, "{action}: {answer:?}");
+    }
+
+    /// A call of a service with paths: `scheduler` or `s3`.
+    #[track_caller]
+    pub fn rest(&self, service: &str, method: &str, path: &str, body: &str) -> String {
+        let authorization = authorization(service);
+        let headers = [("Authorization", authorization.as_str())];
+        let answer = request(&self.endpoint, method, path, &headers, body);
+        assert!(answer.status < 300, "{method} {path}: {answer:?}");
+        answer.body
+    }
+}
+
 /// A signature that the sandbox does not check.
-const AUTHORIZATION: (&str, &str) = (
-    "Authorization",
-    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/x/aws4_request, SignedHeaders=host, Signature=x",
-);
+fn authorization(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=x"
+    )
+}
 
 /// The lock on the state of the environment `test`, if somebody holds it.
 pub fn state_lock(shared: &Shared) -> Option<String> {
     let path = "/api-terraform-state-000000000000/ecs-tasks/test.tfstate.tflock";
-    let answer = request(&shared.endpoint, "GET", path, &[AUTHORIZATION], "");
+    let authorization = authorization("s3");
+    let headers = [("Authorization", authorization.as_str())];
+    let answer = request(&shared.endpoint, "GET", path, &headers, "");
     match answer.status {
         404 => None,
         200 => Some(answer.body),
@@ -23,6 +70,7 @@ pub fn state_lock(shared: &Shared) -> Option<String> {
 }
 
 /// An operation of the AWS JSON protocols, past the tool: `AmazonSSM.GetParameter` and its like.
+#[track_caller]
 pub fn aws(endpoint: &str, target: &str, input: &Value) -> Value {
     let headers = [
         ("X-Amz-Target", target),
