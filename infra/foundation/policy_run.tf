@@ -2,8 +2,10 @@
 # For those who run tasks and try their work in isolation
 #
 # They push images, start and stop tasks, read their logs, and register task definitions
-# under families of their own, <app>-<environment>-isolated-*. They cannot change what the
-# environment has deployed: no other family, no state, no infrastructure.
+# under families of their own, <app>-<environment>-isolated-*. They fire schedules and
+# triggers (`cargo xtask trigger`) and read the tasks' secrets (`cargo xtask local --secrets`).
+# They cannot change what the environment has deployed: no other family, no state, no
+# infrastructure.
 #
 # ECS has no resource-level permission for DeregisterTaskDefinition, so it is not here: it
 # would let them take away everybody's. An isolated revision costs nothing; it stays until
@@ -28,7 +30,10 @@ data "aws_iam_policy_document" "run" {
       "ecs:DescribeTaskDefinition",
       "ecs:ListTaskDefinitions",
       "ecs:ListTaskDefinitionFamilies",
+      "events:ListRules",
+      "events:TestEventPattern",
       "logs:DescribeLogGroups",
+      "scheduler:ListSchedules",
     ]
     # None of these can be limited to a resource.
     resources = ["*"]
@@ -122,6 +127,71 @@ data "aws_iam_policy_document" "run" {
     sid       = "ReadLogs"
     actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
     resources = [each.value.log_groups_arn]
+  }
+
+  # A task's secrets reach whatever image and command its definition is run with, so that
+  # whoever runs tasks can read them anyway; here it is said.
+  statement {
+    sid       = "ReadSecrets"
+    actions   = ["ssm:GetParameter", "ssm:GetParameters"]
+    resources = [each.value.parameters_arn]
+  }
+
+  statement {
+    sid       = "ReadSecretsManager"
+    actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+    resources = [each.value.secrets_arn]
+  }
+
+  # To fire a schedule: a twin of it, with its role, in the environment's own name.
+  statement {
+    sid       = "LookAtSchedules"
+    actions   = ["scheduler:GetSchedule"]
+    resources = [each.value.schedules_arn, each.value.twins_arn]
+  }
+
+  statement {
+    sid       = "TwinsOfSchedules"
+    actions   = ["scheduler:CreateSchedule", "scheduler:DeleteSchedule"]
+    resources = [each.value.twins_arn]
+  }
+
+  statement {
+    sid       = "PassScheduleRoles"
+    actions   = ["iam:PassRole"]
+    resources = [each.value.roles_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
+  }
+
+  # To fire an S3 trigger: its rule is read, an object is put and taken away again.
+  statement {
+    sid       = "LookAtRules"
+    actions   = ["events:ListTargetsByRule"]
+    resources = [each.value.rules_arn]
+  }
+
+  statement {
+    sid       = "LookAtBuckets"
+    actions   = ["s3:GetBucketNotification"]
+    resources = [each.value.buckets_arn]
+  }
+
+  statement {
+    sid       = "PutAndTakeAwayObjects"
+    actions   = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+    resources = ["${each.value.buckets_arn}/*"]
+  }
+
+  # Why nothing started.
+  statement {
+    sid       = "ReadDeadLetters"
+    actions   = ["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage"]
+    resources = [each.value.dead_letters_arn]
   }
 
   # The outputs of the environment's root say where and how its tasks run.

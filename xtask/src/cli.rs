@@ -175,10 +175,12 @@ pub enum Command {
 
     /// Show every task: its entrypoint, what starts it, its secrets, and what does not fit
     ///
-    /// Reads the working tree alone. --check prints only what does not fit and exits with 126 when
+    /// Reads the working tree alone, unless --live asks AWS, too. --check prints only what does not fit and exits with 126 when
     /// anything does: an entrypoint without definition, a command that is no entrypoint, a schedule or
     /// trigger of no task, a size that Fargate does not have, a schedule that EventBridge would refuse.
-    #[command(after_help = "Examples:\n  cargo xtask tasks\n  cargo xtask tasks --check")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask tasks\n  cargo xtask tasks --check\n  cargo xtask tasks --live --env stage"
+    )]
     Tasks(Tasks),
 
     /// Run a task's entrypoint without ECS: natively, or in the image

@@ -253,6 +253,9 @@ pub struct Tasks {
     /// Print only what does not fit, and exit with 126 when anything does
     #[arg(long)]
     pub check: bool,
+    /// Ask the environment, too: each task's last run, and secrets that do not exist there
+    #[arg(long)]
+    pub live: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `cargo xtask local TASK`: the entrypoint without ECS, here or in the image.
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
 
 use anyhow::Context as _;
@@ -202,9 +203,12 @@ async fn in_container(
         let program = Program::new("docker").args(options).arg(&image).args(words);
         return follow(session, program.envs(&variables)).await;
     }
+    if std::io::stdin().is_terminal() {
+        options.push("--tty");
+    }
     let status = std::process::Command::new("docker")
         .args(options)
-        .args(["--interactive", "--tty", "--entrypoint", "sh", &image])
+        .args(["--interactive", "--entrypoint", "sh", &image])
         .envs(variables)
         .status()
         .context("starting docker")?;

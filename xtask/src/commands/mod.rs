@@ -72,7 +72,15 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
             local::run(&args, &session).await
         }
         Command::Trigger { action } => trigger::run(&action, &Session::open(&global).await?).await,
-        Command::Tasks(args) => tasks::run(&args, &Session::open_without_sandbox(&global)?),
+        Command::Tasks(args) => {
+            // Without --live it is offline, and starts nothing.
+            let session = if args.live {
+                Session::open(&global).await?
+            } else {
+                Session::open_without_sandbox(&global)?
+            };
+            tasks::run(&args, &session).await
+        }
         Command::Doctor => doctor::run(&global).await,
         Command::History(args) => history::run(&args, &Session::open_without_sandbox(&global)?),
         Command::Report(args) => report::run(&args, &Session::open_without_sandbox(&global)?),

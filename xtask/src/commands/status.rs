@@ -51,13 +51,13 @@ struct Deployed {
 }
 
 #[derive(Debug, Serialize)]
-struct Run {
+pub(super) struct Run {
     task: String,
     id: String,
     by: String,
     /// What it does, or how it ended.
-    state: String,
-    ago_seconds: u64,
+    pub(super) state: String,
+    pub(super) ago_seconds: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -168,7 +168,7 @@ fn schedule(of: crate::clients::scheduler::Schedule) -> Schedule {
     }
 }
 
-fn live(task: &str, found: &Task) -> Run {
+pub(super) fn live(task: &str, found: &Task) -> Run {
     Run {
         task: task.to_owned(),
         id: found.id().to_owned(),
@@ -178,7 +178,7 @@ fn live(task: &str, found: &Task) -> Run {
     }
 }
 
-async fn ended(ecs: &Ecs, cluster: &str, task: &str, found: Task) -> Run {
+pub(super) async fn ended(ecs: &Ecs, cluster: &str, task: &str, found: Task) -> Run {
     let (id, by, ago_seconds) = (found.id().to_owned(), by(&found), ago(found.stopped_at));
     let state = match find_definition(ecs, &found.task_definition).await {
         Ok(definition) => {

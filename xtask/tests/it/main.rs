@@ -14,6 +14,7 @@
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
+//! - `local`: an entrypoint without ECS, natively and in the image
 //! - `trigger`: schedules and objects start the real container; broken links are named
 //! - `tools`: the pinned Terraform, fetched and refused
 //! - `hold`: who has the environment, and what that refuses
@@ -46,6 +47,7 @@ mod image;
 mod interrupts;
 mod isolated;
 mod json;
+mod local;
 mod long_logs;
 mod ministack;
 mod never_started;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use expect_test::expect;
+use serde_json::json;
 
-use crate::harness::{Checkout, filtered};
+use crate::harness::{Checkout, Ended, Shared, aws, filtered};
 
 #[test]
 fn what_this_repository_says_about_its_tasks() {
@@ -105,4 +106,45 @@ terraform_root = "infra/ecs-tasks/environments/test"
         hint: mend what is listed above; an entrypoint that is meant to have no definition goes into no_tasks in Cargo.toml
     "#]]
     .assert_eq(&ended.snapshot());
+}
+
+#[test]
+fn what_the_environment_says_of_them() {
+    let (shared, _lock) = Shared::alone();
+    let checkout = &shared.checkout;
+    checkout
+        .xtask(["run", "diagnose", "--sandbox", "--", "--exit-code", "3"])
+        .run()
+        .expect_code(3);
+    let live = || checkout.xtask(["tasks", "--live", "--sandbox"]).run();
+    let row = |ended: &Ended, task: &str| {
+        let (_, table) = ended.stdout.split_once("\n\n").unwrap();
+        let line = table.lines().find(|line| line.starts_with(task));
+        line.unwrap_or_else(|| panic!("{}", ended.stdout))
+            .to_owned()
+    };
+    let ended = live().expect_code(0);
+    let line = row(&ended, "diagnose ");
+    assert!(
+        line.contains("  exited 3, ") && line.contains(" ago  "),
+        "{line}"
+    );
+    assert!(line.ends_with("  DIAGNOSE_SECRET"), "{line}");
+
+    let name = "/api/test/diagnose-secret";
+    let gone = json!({ "Name": name });
+    aws(&shared.endpoint, "AmazonSSM.DeleteParameter", &gone);
+    let ended = live().expect_code(0);
+    let line = row(&ended, "diagnose ");
+    assert!(line.ends_with("DIAGNOSE_SECRET (missing)"), "{line}");
+    checkout
+        .xtask(["tasks", "--live", "--check", "--sandbox"])
+        .run()
+        .expect_code(126)
+        .expect_stderr(
+            "the task diagnose cannot start in test: DIAGNOSE_SECRET is the secret /api/test/diagnose-secret, which does not exist",
+        );
+    let again = json!({ "Name": name, "Type": "String", "Value": "an-example-and-no-secret" });
+    aws(&shared.endpoint, "AmazonSSM.PutParameter", &again);
+    assert_eq!(live().expect_code(0).stderr, "");
 }
