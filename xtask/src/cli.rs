@@ -173,6 +173,17 @@ pub enum Command {
     )]
     NewTask(NewTask),
 
+    /// Set up another repository: write the settings and the alias of cargo xtask
+    ///
+    /// Asks what it cannot find out, unless a flag says it; --env names the first environment. On
+    /// request it writes the Terraform template and the workflows, too. Lines are added to Cargo.toml,
+    /// .cargo/config.toml and .gitignore; settings, folders and files that exist stay as they are.
+    /// Everything is written, or nothing. stdout has the files' names.
+    #[command(
+        after_help = "Examples:\n  cargo run --package xtask -- init\n  cargo run --package xtask -- init --app shop --aws-account-id 123456789012 --region eu-central-1 --terraform --workflows"
+    )]
+    Init(Init),
+
     /// Show every task: its entrypoint, what starts it, its secrets, and what does not fit
     ///
     /// Reads the working tree alone, unless --live asks AWS, too. --check prints only what does not fit and exits with 126 when

@@ -37,14 +37,15 @@ resource "aws_cloudwatch_event_target" "task_events" {
 ################################################################################
 # Schedules
 #
-# To run a task at a time of day, copy one of these. The expression is read in the time
-# zone beside it, the year round. Between 2:00 and 3:00 some nights of the year have that
-# hour twice or not at all: better take another.
+# To run a task at a time of day, copy one of these, or have `cargo xtask new-task` write
+# one. The expression is read in the time zone beside it, the year round. Between 2:00 and
+# 3:00 some nights of the year have that hour twice or not at all: better take another.
 #
-# To test a schedule, give it a near time, for example rate(2 minutes), and apply: this
-# shows that the schedule's role may start the task, which a run by hand does not.
+# `cargo xtask trigger schedule TASK` fires it now: this shows that the schedule's role may
+# start the task, which a run by hand does not.
 ################################################################################
 
+# example: begin
 module "nightly_report" {
   source = "../../modules/ecs_task_scheduler"
 
@@ -88,6 +89,8 @@ module "diagnose_on_workdays" {
   permissions_boundary = local.permissions_boundary
   role_path            = local.iam_path
 }
+
+# example: end
 
 # Made by infra/foundation: what could not be started, by a schedule or by an event.
 locals {

@@ -94,6 +94,7 @@ data "aws_iam_policy_document" "execution" {
 # Task roles: what a task's own code may do. A task that needs none names none
 ################################################################################
 
+# example: begin
 # Reads the claims that arrive and writes its results, in its own bucket only.
 resource "aws_iam_role" "import_claims" {
   name                 = "${local.prefix}-import-claims"
@@ -164,3 +165,4 @@ data "aws_iam_policy_document" "nightly_report" {
     }
   }
 }
+# example: end

@@ -9,6 +9,7 @@
 # task must bear to be run twice, and by hand.
 ################################################################################
 
+# example: begin
 module "import_claims" {
   source = "../../modules/s3_ecs_trigger"
 
@@ -24,7 +25,6 @@ module "import_claims" {
   dead_letter_arn      = local.dead_letter_arn
   permissions_boundary = local.permissions_boundary
   role_path            = local.iam_path
-
 }
 
 ################################################################################
@@ -104,3 +104,4 @@ resource "aws_s3_bucket_policy" "claims" {
   # S3 refuses two changes to a bucket's access at the same moment.
   depends_on = [aws_s3_bucket_public_access_block.claims]
 }
+# example: end

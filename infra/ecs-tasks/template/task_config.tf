@@ -52,6 +52,7 @@ locals {
   unattended_log_level = { name = "LOG_LEVEL", value = "info" }
 }
 
+# example: begin
 # An example to see a secret arrive with. A real one is made by hand, once, as a
 # SecureString (`aws ssm put-parameter --type SecureString --name /api/test/...`) and only
 # named in tasks.tf: what Terraform creates is readable in its state. This one is a plain
@@ -67,6 +68,7 @@ resource "aws_ssm_parameter" "diagnose_secret" {
     ignore_changes = [value]
   }
 }
+# example: end
 
 ################################################################################
 # Containers

@@ -35,6 +35,7 @@
 
 locals {
   tasks = {
+    # example: begin
     my-new-task-name = {
       command = ["my-new-task-name"]
       env     = []
@@ -64,6 +65,7 @@ locals {
         { name = "DIAGNOSE_SECRET", valueFrom = aws_ssm_parameter.diagnose_secret.name },
       ]
     }
+    # example: end
   }
 }
 

@@ -33,6 +33,37 @@ pub struct Deploy {
 }
 
 #[derive(Debug, Args)]
+pub struct Init {
+    /// Names everything in AWS: a task definition's family is <app>-<environment>-<task>
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// The cargo package whose binary goes into the image; found when there is one alone
+    #[arg(long, value_name = "NAME", conflicts_with = "pyproject")]
+    pub package: Option<String>,
+    /// The pyproject.toml whose scripts are the entrypoints; found when there is one alone
+    #[arg(long, value_name = "FILE")]
+    pub pyproject: Option<String>,
+    /// The AWS account of the environment, twelve digits
+    #[arg(long, value_name = "ID")]
+    pub aws_account_id: Option<String>,
+    /// owner/name on GitHub; found by the remote `origin`
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub github_repository: Option<String>,
+    /// A workflow that deploys main to the environment by itself; repeatable
+    #[arg(long = "auto-deploy-workflow", value_name = "FILE")]
+    pub auto_deploy_workflows: Vec<String>,
+    /// Write the Terraform template, where its folders do not exist
+    #[arg(long)]
+    pub terraform: bool,
+    /// Write the workflows that deploy, where they do not exist
+    #[arg(long)]
+    pub workflows: bool,
+    /// A checkout of the repository that xtask comes from, for a copy of its xtask folder alone
+    #[arg(long, value_name = "FOLDER")]
+    pub from: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Try {
     #[command(flatten)]
     pub launch: LaunchOptions,

@@ -7,6 +7,7 @@ mod deploy;
 mod doctor;
 mod history;
 mod hold;
+mod init;
 mod local;
 mod logs;
 mod new_task;
@@ -81,6 +82,7 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
             };
             tasks::run(&args, &session).await
         }
+        Command::Init(args) => init::run(&args, &global),
         Command::Doctor => doctor::run(&global).await,
         Command::History(args) => history::run(&args, &Session::open_without_sandbox(&global)?),
         Command::Report(args) => report::run(&args, &Session::open_without_sandbox(&global)?),

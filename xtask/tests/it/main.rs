@@ -1,6 +1,7 @@
 //! The tool at its boundary: the real binary, a real sandbox, what a user sees.
 //!
 //! One binary for all features, so that it links once and its tests share one sandbox:
+//! - `adopt`: another repository takes xtask in, in both ways, on two layouts
 //! - `the_loop`: build, push, apply, launch, logs, exit code
 //! - `auto_deploy`: what refuses a deploy, and when
 //! - `deploys`: what a deploy asks about and refuses
@@ -34,6 +35,7 @@
 )]
 #![allow(clippy::print_stderr, reason = "a test says what it is waiting for")]
 
+mod adopt;
 mod auto_deploy;
 mod bad_input;
 mod completions;

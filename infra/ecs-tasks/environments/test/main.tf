@@ -67,6 +67,6 @@ module "ecs_tasks" {
   subnets          = data.aws_subnets.this.ids
   assign_public_ip = local.assign_public_ip
 
-  # Claims in TEST are made up.
+  # What is in TEST's buckets is made up.
   force_destroy_buckets = true
 }
