@@ -143,7 +143,7 @@ pub enum Command {
     ///
     /// Builds and deploys nothing. stdout has the task's log.
     #[command(
-        after_help = "Examples:\n  cargo xtask run nightly-report --sandbox\n  cargo xtask run diagnose --detach -e LEVEL=debug -- --sleep 60"
+        after_help = "Examples:\n  cargo xtask run nightly-report --sandbox\n  cargo xtask run diagnose --detach -e LEVEL=debug -- --sleep 60\n  cargo xtask run nightly-report --count 50"
     )]
     Run(Run),
 

@@ -52,14 +52,18 @@ impl Verdict {
         why.push_str(text);
     }
 
-    /// The text under a run; a success is one line.
-    pub fn render(&self) -> String {
-        let sign = if self.exit_code == 0 && self.origin.is_none() {
+    /// What stands before it.
+    pub fn sign(&self) -> &'static str {
+        if self.exit_code == 0 && self.origin.is_none() {
             "✓"
         } else {
             "✗"
-        };
-        let mut text = format!("{sign} {}\n", self.happened);
+        }
+    }
+
+    /// The text under a run; a success is one line.
+    pub fn render(&self) -> String {
+        let mut text = format!("{} {}\n", self.sign(), self.happened);
         let mut line = |name: &str, value: &str| {
             let indented = value.trim_end().replace('\n', "\n          ");
             text.push_str(&format!("  {name:<7} {indented}\n"));

@@ -77,6 +77,10 @@ pub struct Plan {
     pub published: Option<Digest>,
     pub goal: Goal,
     pub task: Option<String>,
+    /// Why there is nothing to plan, where that is known already.
+    pub applied: Option<String>,
+    /// Nobody had the environment when it was looked at.
+    pub free: bool,
     pub warnings: Vec<String>,
 }
 
@@ -200,6 +204,8 @@ pub fn plan(
             published,
             goal: request.goal,
             task: request.task.clone(),
+            applied: None,
+            free: facts.holder == Some(Standing::Free),
             warnings,
         }),
         _ => Err(problems),
@@ -303,7 +309,18 @@ impl Plan {
             planned(Step::Build, &self.build, &[]),
             planned(Step::Push, &push, &[Step::Build]),
         ];
-        if self.goal.deploys() {
+        let applied = self.applied.clone();
+        if let Some(why) = &applied {
+            steps.extend([
+                planned(Step::Plan, &Decision::Skip(why.clone()), &[]),
+                run(
+                    Step::Pause,
+                    "look again whether auto-deploy is paused".into(),
+                    &[Step::Push],
+                ),
+                planned(Step::Apply, &Decision::Skip("nothing changes".into()), &[]),
+            ]);
+        } else if self.goal.deploys() {
             let tag = &self.tag;
             steps.extend([
                 run(
@@ -320,11 +337,12 @@ impl Plan {
             ]);
         }
         if let Some(task) = &self.task {
-            if self.goal.deploys() {
+            if self.goal.deploys() && applied.is_none() {
                 steps.push(run(Step::Pause, "look once more".into(), &[Step::Apply]));
             }
             let (revision, before) = match self.goal {
                 Goal::Isolated => ("of its own, with this image", Step::Push),
+                _ if applied.is_some() => ("that is applied", Step::Pause),
                 _ => ("that the apply made", Step::Apply),
             };
             steps.extend([

@@ -43,6 +43,8 @@ pub struct Session {
     pub confirm: Option<String>,
     /// Made at the first use, then shared: a command that never asks AWS loads no certificates.
     aws: OnceCell<Aws>,
+    /// A process of its own, asked once.
+    terraform_version: OnceCell<String>,
 }
 
 impl Session {
@@ -94,6 +96,7 @@ impl Session {
             interrupt: Interrupt::install()?,
             confirm: global.confirm.clone(),
             aws: OnceCell::new(),
+            terraform_version: OnceCell::new(),
         })
     }
 
@@ -166,7 +169,15 @@ impl Session {
     /// What decides a Terraform plan beside the image; None when nobody can tell.
     pub async fn plan_inputs(&self) -> Option<Inputs> {
         let region = &self.settings.environment.region;
-        self.terraform().inputs(region, &self.interrupt).await
+        let version = self.terraform_version().await.ok()?;
+        self.terraform().inputs(region, &version)
+    }
+
+    /// Terraform's version, if it is new enough.
+    pub async fn terraform_version(&self) -> Result<String, Problem> {
+        let program = tools::terraform(&self.settings);
+        let ask = || Terraform::version(&program, &self.interrupt);
+        self.terraform_version.get_or_try_init(ask).await.cloned()
     }
 
     /// GitHub, or its stand-in. A fork's workflows deploy nothing of ours, so that its clone is refused.
@@ -222,6 +233,7 @@ impl Session {
             interrupt: self.interrupt.clone(),
             confirm: self.confirm.clone(),
             aws: OnceCell::new(),
+            terraform_version: OnceCell::new(),
         }
     }
 

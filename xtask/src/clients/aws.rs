@@ -16,6 +16,7 @@ use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use recorder::Recorder;
+use tokio::sync::OnceCell;
 
 use super::state::{Place, StateObject};
 use super::{
@@ -38,6 +39,8 @@ const CALL_DEADLINE: Duration = Duration::from_secs(180);
 pub struct Aws {
     config: SdkConfig,
     recorder: Option<Recorder>,
+    /// The credentials stay the same for a whole command.
+    identity: OnceCell<Identity>,
 }
 
 /// Whose credentials these are.
@@ -92,6 +95,7 @@ impl Aws {
         Aws {
             config: loader.load().await,
             recorder: None,
+            identity: OnceCell::new(),
         }
     }
 
@@ -100,6 +104,7 @@ impl Aws {
         Aws {
             config: self.config.clone(),
             recorder: Some(recorder.clone()),
+            identity: OnceCell::new(),
         }
     }
 
@@ -158,6 +163,11 @@ impl Aws {
 
     /// Asks STS who we are. It needs no permission, so that an error is about the credentials.
     pub async fn identity(&self) -> anyhow::Result<Identity> {
+        let identity = self.identity.get_or_try_init(|| self.ask_identity()).await;
+        identity.cloned()
+    }
+
+    async fn ask_identity(&self) -> anyhow::Result<Identity> {
         let config = aws_sdk_sts::config::Builder::from(&self.config);
         let config = match &self.recorder {
             Some(recorder) => config.interceptor(recorder.clone()),

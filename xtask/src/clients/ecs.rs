@@ -21,6 +21,9 @@ use crate::ui::event::TaskSeen;
 use task::task_of;
 pub use task::{Container, Task, id_of};
 
+/// How many tasks one RunTask may start.
+pub const AT_ONCE: u32 = 10;
+
 #[derive(Clone)]
 pub struct Ecs {
     client: Client,
@@ -134,6 +137,26 @@ impl Ecs {
 
     /// Starts one task. An answer without a task is an error, whatever its HTTP status.
     pub async fn run(&self, launch: &Launch) -> anyhow::Result<Task> {
+        let (tasks, reasons) = self.run_some(launch, 1).await?;
+        if let Some(task) = tasks.into_iter().next() {
+            return Ok(task);
+        }
+        Err(Problem::failed(
+            format!(
+                "launching {}: ECS started no task: {reasons}",
+                id_of(&launch.task_definition)
+            ),
+            "MISSING: the cluster or task definition is not there; RESOURCE:* or capacity: try again or use other subnets",
+        )
+        .into())
+    }
+
+    /// Starts up to [`AT_ONCE`] tasks in one call: those that ECS started, and why not the others.
+    pub async fn run_some(
+        &self,
+        launch: &Launch,
+        count: i32,
+    ) -> anyhow::Result<(Vec<Task>, String)> {
         let network = AwsVpcConfiguration::builder()
             .set_subnets(Some(launch.subnets.clone()))
             .set_security_groups(Some(launch.security_groups.clone()))
@@ -183,13 +206,11 @@ impl Ecs {
                     .collect(),
             ))
             .client_token(&launch.client_token)
-            .count(1)
+            .count(count)
             .send()
             .await
             .map_err(|error| explain(error, &tried))?;
-        if let Some(task) = answer.tasks.unwrap_or_default().into_iter().next() {
-            return Ok(task_of(task));
-        }
+        let tasks = answer.tasks.unwrap_or_default();
         let failures = answer.failures.unwrap_or_default();
         let reasons: Vec<String> = failures
             .iter()
@@ -203,11 +224,7 @@ impl Ecs {
         } else {
             reasons.join("; ")
         };
-        Err(Problem::failed(
-            format!("{tried}: ECS started no task: {reasons}"),
-            "MISSING: the cluster or task definition is not there; RESOURCE:* or capacity: try again or use other subnets",
-        )
-        .into())
+        Ok((tasks.into_iter().map(task_of).collect(), reasons))
     }
 
     /// Tasks by ARN or ID; those that ECS does not know (any more, or yet) are left out.

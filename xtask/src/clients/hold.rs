@@ -45,6 +45,16 @@ enum Answer {
     Conflict,
 }
 
+impl Stored {
+    /// Nothing, as somebody has seen it just now: a write over it creates the record, or is overtaken.
+    pub fn nothing() -> Self {
+        Stored {
+            found: Found::Nothing,
+            etag: String::new(),
+        }
+    }
+}
+
 impl Holds {
     /// The record of `environment`, in the bucket that has its Terraform state.
     pub fn new(client: Client, bucket: String, environment: &str) -> Self {
@@ -59,10 +69,7 @@ impl Holds {
     pub async fn read(&self) -> anyhow::Result<Stored> {
         let tried = format!("reading who holds the environment from {}", self.place());
         let Some((body, etag)) = self.get(&self.key, &tried).await? else {
-            return Ok(Stored {
-                found: Found::Nothing,
-                etag: String::new(),
-            });
+            return Ok(Stored::nothing());
         };
         let found = match Hold::read(&body) {
             Ok(hold) => Found::Record(hold),

@@ -95,7 +95,11 @@ pub fn place(settings: &str, region: &str) -> Option<Place> {
             ("key", Some(key)) => place.1 = Some(key.to_owned()),
             ("region", Some(of_backend)) if of_backend == region => {}
             // These say how the state is written, and not where it is.
-            ("use_lockfile" | "encrypt" | "kms_key_id" | "dynamodb_table" | "acl", _) => {}
+            (
+                "use_lockfile" | "encrypt" | "kms_key_id" | "dynamodb_table" | "acl"
+                | "max_retries" | "retry_mode",
+                _,
+            ) => {}
             _ if empty => {}
             _ => return None,
         }
@@ -116,7 +120,7 @@ mod tests {
     fn only_a_plain_s3_backend_is_understood() {
         let backend = |kind: &str, extra: Value| {
             let mut config = json!({
-                "bucket": "b", "key": "k", "region": "r", "use_lockfile": true,
+                "bucket": "b", "key": "k", "region": "r", "use_lockfile": true, "max_retries": 10,
                 "assume_role": null, "endpoints": [], "force_path_style": false,
             });
             for (key, value) in extra.as_object().unwrap() {

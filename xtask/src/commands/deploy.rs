@@ -54,7 +54,7 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let change = plan_terraform(session, &plan.tag).await?;
     confirm(session, &change, args.yes)?;
     let me = me(session, args.author.as_deref()).await?;
-    let claim = claim(session, &me, Purpose::Deploy).await?;
+    let claim = claim(session, &me, Purpose::Deploy, false).await?;
     let deployed = apply(session, change, image, &claim, looked).await;
     claim.give_back(session).await;
     session.reporter.result(deployed?);

@@ -5,8 +5,9 @@ use crate::failure::all_clear;
 use crate::names::ImageTag;
 use crate::plan::wrong_account;
 use crate::session::Session;
+use crate::steps::follow_task::many::run_many;
 use crate::steps::follow_task::{Wait, follow_task};
-use crate::steps::launch_task::{Wishes, launch_task};
+use crate::steps::launch_task::{Wishes, launch_task, seek_task};
 use crate::steps::preflight::as_problem;
 use crate::steps::protected::{require_confirmed, require_on_main};
 use crate::verdict::verdict;
@@ -22,8 +23,15 @@ pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
     {
         require_on_main(session, commit)?;
     }
-    let wishes = wishes(&args.launch, session);
-    let running = launch_task(session, &outputs, &args.launch.task, &wishes, None).await?;
+    let mut wishes = wishes(&args.launch, session);
+    wishes.again |= args.count.is_some();
+    let sought = seek_task(session, &outputs, &args.launch.task, &wishes).await?;
+    if let Some(count) = args.count {
+        let verdict = run_many(session, &sought, count, wait(&args.launch)).await?;
+        session.reporter.verdict(&verdict);
+        return Ok(verdict.exit_code);
+    }
+    let running = launch_task(session, sought, None).await?;
     if args.detach {
         session.reporter.result(running.task.id());
         let flags = session.flags();

@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::steps::claim::me;
 use crate::steps::follow_task::follow_task;
 use crate::steps::isolate::{isolate, sweep};
-use crate::steps::launch_task::launch_task;
+use crate::steps::launch_task::{launch_task, seek_task};
 use crate::steps::preflight::preflight;
 use crate::steps::push_image::publish;
 use crate::ui::{Step, plural::count};
@@ -42,7 +42,8 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
     let isolated = isolate(session, &deployed, &launch.task, &image, &me).await?;
     let end = async {
         let wishes = wishes(launch, session);
-        let running = launch_task(session, &isolated.outputs, &launch.task, &wishes, None).await?;
+        let sought = seek_task(session, &isolated.outputs, &launch.task, &wishes).await?;
+        let running = launch_task(session, sought, None).await?;
         follow_task(session, &running, wait(launch), Some(&digest)).await
     };
     let end = end.await;

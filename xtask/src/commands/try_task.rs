@@ -4,17 +4,22 @@ use std::time::{Duration, Instant};
 
 use crate::cli::{Release, Restore, Try};
 use crate::clients::terraform::SavedPlan;
+use crate::clients::terraform::outputs::Outputs;
 use crate::commands::release::release;
 use crate::commands::run::{wait, wishes};
 use crate::commands::{try_isolated, watch};
 use crate::hold::record::Purpose;
 use crate::outcome::Verdict;
-use crate::plan::{Goal, Request};
+use crate::plan::{Decision, Goal, Plan, Request};
 use crate::session::Session;
-use crate::steps::apply_terraform::{apply_terraform, confirm, plan_unless_applied};
+use crate::steps::applied::{Standing, applied_the_same, still_stands};
+use crate::steps::apply_terraform::{
+    apply_terraform, confirm, name_what_is_tried, plan_unless_applied, why_applied,
+};
 use crate::steps::claim::{Claim, claim, me};
+use crate::steps::content::{content_tags, find_same_content};
 use crate::steps::follow_task::follow_task;
-use crate::steps::launch_task::launch_task;
+use crate::steps::launch_task::{launch_task, seek_task};
 use crate::steps::preflight::preflight;
 use crate::steps::push_image::{PushedImage, publish};
 use crate::steps::require_paused::require_paused;
@@ -46,18 +51,31 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         author: args.launch.author.clone(),
     };
     let looked = Instant::now();
-    let plan = session
+    // Whether there is anything to plan is asked beside everything else.
+    let standing = async {
+        match args.refresh {
+            true => None,
+            false => still_stands(session, args.launch.task.as_str()).await,
+        }
+    };
+    let look = async {
+        let (plan, standing) = tokio::join!(preflight(session, &request), standing);
+        anyhow::Ok((plan?, standing))
+    };
+    let (plan, standing) = session
         .interrupt
-        .or("looking at what is there", preflight(session, &request))
+        .or("looking at what is there", look)
         .await?;
     if args.dry_run {
-        session.reporter.text(plan);
+        session
+            .reporter
+            .text(foreseen(session, plan, standing).await?);
         return Ok(0);
     }
     // The tag is known before the build, so that Terraform plans beside it. Nothing is held meanwhile.
     let (image, change) = tokio::try_join!(
         publish(session, &plan),
-        plan_unless_applied(session, &plan, args.refresh)
+        plan_unless_applied(session, &plan, standing)
     )?;
     confirm(session, &change, args.yes)?;
     let tried = Tried {
@@ -65,6 +83,7 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         image,
         change,
         looked,
+        free: plan.free && !args.hold,
     };
     let verdict = if args.hold {
         reserved(session, tried).await?
@@ -75,6 +94,28 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
     Ok(verdict.exit_code)
 }
 
+/// The plan with what the loop would find on its way: an image of the same content, and an apply that
+/// still stands. Nothing is changed.
+async fn foreseen(
+    session: &Session,
+    mut plan: Plan,
+    standing: Option<Standing>,
+) -> anyhow::Result<Plan> {
+    if let Some(standing) = standing
+        && let Some(outputs) = applied_the_same(session, &plan, standing).await
+    {
+        plan.applied = Some(why_applied(&plan, &outputs));
+    }
+    if plan.published.is_none()
+        && let Some(content) = content_tags(session, &plan).await?
+        && let Some(tag) = find_same_content(session, &plan, &content).await?
+    {
+        let why = format!("the same sources are in ECR as {tag}, and get the tag");
+        plan.build = Decision::Skip(why);
+    }
+    Ok(plan)
+}
+
 /// What is ready to be applied.
 struct Tried<'a> {
     args: &'a Try,
@@ -82,6 +123,8 @@ struct Tried<'a> {
     change: SavedPlan,
     /// When auto-deploy was looked at first.
     looked: Instant,
+    /// Nobody had the environment then.
+    free: bool,
 }
 
 /// Under a hold that begins and ends with the loop, unless it was there before.
@@ -122,7 +165,7 @@ async fn reserved(session: &Session, tried: Tried<'_>) -> anyhow::Result<Verdict
 /// Under a claim of this process, or under the hold that is there.
 async fn claimed(session: &Session, tried: Tried<'_>) -> anyhow::Result<Verdict> {
     let me = me(session, tried.args.launch.author.as_deref()).await?;
-    let claim = claim(session, &me, Purpose::Try).await?;
+    let claim = claim(session, &me, Purpose::Try, tried.free).await?;
     let verdict = apply_and_run(session, tried, &claim).await;
     claim.give_back(session).await;
     verdict
@@ -134,24 +177,31 @@ async fn apply_and_run(
     claim: &Claim,
 ) -> anyhow::Result<Verdict> {
     let launch = &tried.args.launch;
-    // Where nothing is applied, one look is both: the one before the apply and the one before the launch.
-    let applies = tried.change.applies();
-    let first = applies.then_some(tried.looked);
-    let mut paused = require_paused(session, claim, first).await?;
-    let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
-    if applies {
-        paused = require_paused(session, claim, None).await?;
-    }
-    let mut wishes = wishes(launch, session);
-    deployed.name_what_is_tried(&mut wishes);
-    let running = launch_task(
-        session,
-        &deployed.outputs,
-        &launch.task,
-        &wishes,
-        Some(&paused),
-    )
-    .await?;
+    let tag = tried.image.tag.clone();
+    let seek = async |outputs: &Outputs| {
+        let wishes = name_what_is_tried(wishes(launch, session), outputs, &tag);
+        seek_task(session, outputs, &launch.task, &wishes).await
+    };
+    let (deployed, sought, paused) = match tried.change.unchanged() {
+        // Where nothing is applied, one look is both: the one before the apply and the one before the
+        // launch.
+        Some(outputs) => {
+            let (paused, sought) =
+                tokio::try_join!(require_paused(session, claim, None), seek(outputs))?;
+            let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
+            (deployed, sought, paused)
+        }
+        None => {
+            let paused = require_paused(session, claim, Some(tried.looked)).await?;
+            let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
+            let (paused, sought) = tokio::try_join!(
+                require_paused(session, claim, None),
+                seek(&deployed.outputs)
+            )?;
+            (deployed, sought, paused)
+        }
+    };
+    let running = launch_task(session, sought, Some(&paused)).await?;
     let end = follow_task(
         session,
         &running,

@@ -37,31 +37,54 @@ struct Record {
     written: SystemTime,
 }
 
-/// The outputs of the last apply, if it still stands and applied the same: `tag`, or an image of the
-/// same content. Two reads, side by side.
-pub async fn still_applied(session: &Session, plan: &Plan, task: &str) -> Option<Outputs> {
+/// An apply that still stands, and what it was made of compared with what there is now.
+#[derive(Debug)]
+pub struct Standing {
+    record: Record,
+    inputs: Inputs,
+}
+
+/// The last apply, if nobody has applied or registered anything since. Two reads, side by side, which
+/// need no plan and so go beside preflight.
+pub async fn still_stands(session: &Session, task: &str) -> Option<Standing> {
     let text = std::fs::read_to_string(file(session)).ok()?;
     let record: Record = serde_json::from_str(&text).ok()?;
-    let inputs = session.plan_inputs().await?;
+    let arn = record.outputs.task_definitions.get(task)?;
+    let (family, _revision) = arn.rsplit('/').next()?.rsplit_once(':')?;
+    let aws = session.aws().await;
+    let (ecs, state) = (aws.ecs(), aws.state(record.place.clone()));
+    let (latest, version, inputs) = tokio::join!(
+        ecs.task_definition(family),
+        state.version(),
+        session.plan_inputs()
+    );
+    let same_revision = latest.ok()?.is_some_and(|latest| latest.arn == *arn);
+    let same_state = version
+        .ok()?
+        .is_some_and(|version| version == record.version);
+    let stands = same_revision && same_state;
+    inputs
+        .filter(|_| stands)
+        .map(|inputs| Standing { record, inputs })
+}
+
+/// The outputs of an apply that still stands, if it applied the same: the plan's tag, or an image of
+/// the same content.
+pub async fn applied_the_same(
+    session: &Session,
+    plan: &Plan,
+    standing: Standing,
+) -> Option<Outputs> {
+    let Standing { record, inputs } = standing;
     let content = if record.tag == plan.tag.as_str() {
         None
     } else {
         content_tags(session, plan).await.ok()?
     };
     let content = content.map(|content| content.own);
-    if !record.is_of(&inputs, &plan.tag, content.as_ref(), SystemTime::now()) {
-        return None;
-    }
-    let arn = record.outputs.task_definitions.get(task)?;
-    let (family, _revision) = arn.rsplit('/').next()?.rsplit_once(':')?;
-    let aws = session.aws().await;
-    let (ecs, state) = (aws.ecs(), aws.state(record.place.clone()));
-    let (latest, version) = tokio::join!(ecs.task_definition(family), state.version());
-    let same_revision = latest.ok()?.is_some_and(|latest| latest.arn == *arn);
-    let same_state = version
-        .ok()?
-        .is_some_and(|version| version == record.version);
-    (same_revision && same_state).then_some(record.outputs)
+    record
+        .is_of(&inputs, &plan.tag, content.as_ref(), SystemTime::now())
+        .then_some(record.outputs)
 }
 
 /// Writes down what was applied, if the state says the same. It is the last word of an apply that was

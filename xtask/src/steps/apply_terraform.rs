@@ -8,7 +8,7 @@ use crate::failure::Problem;
 use crate::names::{ImageTag, short_tag};
 use crate::plan::Plan;
 use crate::session::Session;
-use crate::steps::applied::{remember, still_applied};
+use crate::steps::applied::{Standing, applied_the_same, remember};
 use crate::steps::content::content_tags;
 use crate::steps::launch_task::Wishes;
 use crate::steps::push_image::PushedImage;
@@ -22,16 +22,14 @@ pub struct Deployed {
     pub image: PushedImage,
 }
 
-impl Deployed {
-    /// The deployed definition may name another commit of the same content: then the task is told
-    /// which one is tried, for its log. A wish of the user's own goes first.
-    pub fn name_what_is_tried(&self, wishes: &mut Wishes) {
-        let tried = self.image.tag.as_str();
-        if self.outputs.service_docker_tag != tried {
-            let variable = ("SERVICE_DOCKER_TAG".to_owned(), tried.to_owned());
-            wishes.environment.insert(0, variable);
-        }
+/// The deployed definition may name another commit of the same content: then the task is told which
+/// one is tried, for its log. A wish of the user's own goes first.
+pub fn name_what_is_tried(mut wishes: Wishes, outputs: &Outputs, tried: &ImageTag) -> Wishes {
+    if outputs.service_docker_tag != tried.as_str() {
+        let variable = ("SERVICE_DOCKER_TAG".to_owned(), tried.to_string());
+        wishes.environment.insert(0, variable);
     }
+    wishes
 }
 
 /// `terraform init` when needed, then a saved plan. Changes nothing, so that it may run beside the build.
@@ -70,25 +68,30 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
     Ok(plan)
 }
 
-/// The plan, unless two reads prove that what is applied is what would be. `refresh` plans in full.
+/// Why there is nothing to plan.
+pub fn why_applied(plan: &Plan, outputs: &Outputs) -> String {
+    let tag = short_tag(&outputs.service_docker_tag);
+    if outputs.service_docker_tag == plan.tag.as_str() {
+        format!("{tag} is applied, and the state is as that apply left it")
+    } else {
+        format!(
+            "{tag} is applied, whose image has the same content; the state is as that apply left it"
+        )
+    }
+}
+
+/// The plan, unless what is applied and still stands is what would be. None plans in full.
 pub async fn plan_unless_applied(
     session: &Session,
     plan: &Plan,
-    refresh: bool,
+    standing: Option<Standing>,
 ) -> anyhow::Result<SavedPlan> {
-    if !refresh
-        && let Some(task) = &plan.task
-        && let Some(outputs) = still_applied(session, plan, task).await
+    if let Some(standing) = standing
+        && let Some(outputs) = applied_the_same(session, plan, standing).await
     {
-        let tag = short_tag(&outputs.service_docker_tag);
-        let why = if outputs.service_docker_tag == plan.tag.as_str() {
-            format!("{tag} is applied, and the state is as that apply left it")
-        } else {
-            format!(
-                "{tag} is applied, whose image has the same content; the state is as that apply left it"
-            )
-        };
-        session.reporter.skipped(Step::Plan, why);
+        session
+            .reporter
+            .skipped(Step::Plan, why_applied(plan, &outputs));
         return Ok(SavedPlan::as_applied(outputs));
     }
     let mut saved = plan_terraform(session, &plan.tag).await?;

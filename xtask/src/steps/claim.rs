@@ -68,13 +68,23 @@ pub fn is_alive(process: u32) -> bool {
     })
 }
 
-/// Takes the environment for this process, or refuses in the words of whoever has it.
-pub async fn claim(session: &Session, me: &Me, purpose: Purpose) -> anyhow::Result<Claim> {
+/// Takes the environment for this process, or refuses in the words of whoever has it. `seen_free`:
+/// nobody had it a moment ago, so that it is not looked at again before it is taken.
+pub async fn claim(
+    session: &Session,
+    me: &Me,
+    purpose: Purpose,
+    seen_free: bool,
+) -> anyhow::Result<Claim> {
     let holds = session.holds().await;
     let flags = session.flags();
     let own = own_run(&env_var);
-    for _ in 0..MAX_RACES {
-        let (stored, standing) = stand(&holds, me).await;
+    for race in 0..MAX_RACES {
+        let (stored, standing) = if seen_free && race == 0 {
+            (Some(Stored::nothing()), Standing::Free)
+        } else {
+            stand(&holds, me).await
+        };
         let leftover = matches!(standing, Standing::Leftover(_));
         let take = match own.as_ref() {
             Some(own) if is_auto_deploy(&session.settings, Some(own)) => {
@@ -116,7 +126,7 @@ pub async fn claim(session: &Session, me: &Me, purpose: Purpose) -> anyhow::Resu
                 Step::Hold,
                 format!("{} is yours while this runs", new.environment),
             );
-            let renewer = renew(holds.clone(), new.id.clone(), session.settings.hold_lease).await?;
+            let renewer = renew(holds.clone(), new.id.clone(), session.settings.hold_lease);
             return Ok(Claim {
                 holds,
                 id: new.id,
@@ -135,11 +145,13 @@ pub async fn claim(session: &Session, me: &Me, purpose: Purpose) -> anyhow::Resu
 impl Claim {
     /// A hold as the ground for changes; it stays when this ends.
     pub async fn of(holds: &Holds, hold: &Hold, lease: Duration) -> anyhow::Result<Self> {
+        // What is left of it may be less than a lease.
+        extend(holds, &hold.id, lease).await?;
         Ok(Claim {
             holds: holds.clone(),
             id: hold.id.clone(),
             own: false,
-            renewer: renew(holds.clone(), hold.id.clone(), lease).await?,
+            renewer: renew(holds.clone(), hold.id.clone(), lease),
         })
     }
 
@@ -205,20 +217,15 @@ pub async fn remove(holds: &Holds, id: &str) -> anyhow::Result<bool> {
     anyhow::bail!("the hold changed {MAX_RACES} times while it was being removed")
 }
 
-/// Renews at once when less than a lease is left, and from then on three times a lease. A renewal
-/// that fails is no error yet: whoever is about to change something asks [`Claim::verify`].
-async fn renew(
-    holds: Holds,
-    id: String,
-    lease: Duration,
-) -> anyhow::Result<tokio::task::JoinHandle<()>> {
-    extend(&holds, &id, lease).await?;
-    Ok(tokio::spawn(async move {
+/// Renews three times a lease. A renewal that fails is no error yet: whoever is about to change
+/// something asks [`Claim::verify`].
+fn renew(holds: Holds, id: String, lease: Duration) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
         loop {
             tokio::time::sleep(lease / 3).await;
             let _ = extend(&holds, &id, lease).await;
         }
-    }))
+    })
 }
 
 /// Sees to it that the hold lasts for a lease from now, if it is still the one with this ID.

@@ -56,6 +56,25 @@ pub async fn content_tags(session: &Session, plan: &Plan) -> anyhow::Result<Opti
     }))
 }
 
+/// The tag of an image of the same content, if ECR has one.
+pub async fn find_same_content(
+    session: &Session,
+    plan: &Plan,
+    tags: &ContentTags,
+) -> anyhow::Result<Option<ImageTag>> {
+    let ecr = session.aws().await.ecr();
+    let repository = &plan.repository.name;
+    let (own, other) = tokio::try_join!(
+        ecr.digest(repository, &tags.own),
+        ecr.digest(repository, &tags.other),
+    )?;
+    Ok(match (own, other) {
+        (Some(_), _) => Some(tags.own.clone()),
+        (None, Some(_)) => Some(tags.other.clone()),
+        (None, None) => None,
+    })
+}
+
 /// Gives the plan's tag to the image of the same content, if ECR has one. One or two PutImage; no
 /// build, no upload.
 pub async fn tag_same_content(

@@ -1,6 +1,7 @@
 //! A running task to its end: its logs while it runs, whole after it has stopped, and what ECS says.
 
 mod choice;
+pub mod many;
 mod streams;
 
 use std::time::{Duration, Instant};

@@ -40,15 +40,25 @@ pub struct RunningTask {
     pub record: Option<LaunchRecord>,
 }
 
-/// Starts the task, or attaches to it. With `paused`, auto-deploy was seen paused just now; a plain
-/// `run` needs no such proof, since it takes what is deployed.
-pub async fn launch_task(
+/// What is to be launched, and what is known of it.
+pub struct Sought {
+    pub name: TaskName,
+    pub outputs: Outputs,
+    wishes: Wishes,
+    pub definition: TaskDefinition,
+    pub container: String,
+    request: String,
+    known: Known,
+}
+
+/// Looks for the definition and for the same run on its way. It starts nothing, and so may go beside
+/// the look at auto-deploy.
+pub async fn seek_task(
     session: &Session,
     outputs: &Outputs,
     name: &TaskName,
     wishes: &Wishes,
-    _paused: Option<&Paused>,
-) -> anyhow::Result<RunningTask> {
+) -> anyhow::Result<Sought> {
     let environment = &session.settings.environment.name;
     let arn = outputs.task_definitions.get(name.as_str()).ok_or_else(|| {
         let known: Vec<&str> = outputs
@@ -61,9 +71,6 @@ pub async fn launch_task(
             did_you_mean(name.as_str(), &known),
         )
     })?;
-    let timer = session
-        .reporter
-        .started(Step::Launch, format!("{name} on {}", outputs.cluster));
     let ecs = session.aws().await.ecs();
     let request = request_of(arn, &outputs.service_docker_tag, wishes);
     let (definition, known) = session
@@ -81,46 +88,53 @@ pub async fn launch_task(
         .and_then(|names| names.first())
         .context("the output container_names does not name the task's container")?
         .clone();
-    warn_about_logs(session, &definition);
+    Ok(Sought {
+        name: name.clone(),
+        outputs: outputs.clone(),
+        wishes: wishes.clone(),
+        definition,
+        container,
+        request,
+        known,
+    })
+}
+
+/// Starts the task, or attaches to it. With `paused`, auto-deploy was seen paused just now; a plain
+/// `run` needs no such proof, since it takes what is deployed.
+pub async fn launch_task(
+    session: &Session,
+    sought: Sought,
+    _paused: Option<&Paused>,
+) -> anyhow::Result<RunningTask> {
+    let timer = session.reporter.started(
+        Step::Launch,
+        format!("{} on {}", sought.name, sought.outputs.cluster),
+    );
+    let ecs = session.aws().await.ecs();
+    warn_about_logs(session, &sought.definition);
+    let new = sought.new_run(session, "");
     let running = |task, record| RunningTask {
-        cluster: outputs.cluster.clone(),
+        cluster: sought.outputs.cluster,
         task,
-        definition: definition.clone(),
-        container: container.clone(),
+        definition: sought.definition,
+        container: sought.container,
         record,
     };
-    let mut record = match known {
+    let mut record = match sought.known {
         Known::Running { task, record } => {
             say_attached(session, &timer, &task);
             return Ok(running(*task, record.map(|record| *record)));
         }
         Known::Unanswered(record) => *record,
-        Known::Nothing => {
-            let own = definition
-                .containers
-                .iter()
-                .find(|candidate| candidate.name == container);
-            let mut command = own.map(|own| own.command.clone()).unwrap_or_default();
-            command.extend(wishes.args.iter().cloned());
-            let call = (definition.arn.as_str(), container.as_str(), command);
-            let run = session.reporter.run();
-            new_record(
-                name,
-                environment.as_str(),
-                outputs,
-                wishes,
-                call,
-                request,
-                run,
-            )
-        }
+        Known::Nothing => new,
     };
     session.interrupt.check("the launch: nothing was started")?;
     let work_dir = session.settings.work_dir();
     record.save(&work_dir)?;
     // Not given up half-way: whether ECS has started it would be unknown. A second Ctrl-C leaves.
     session.interrupt.set_last_words(format!(
-        "left while ECS was asked to start {name}: run the same command again to find the task"
+        "left while ECS was asked to start {}: run the same command again to find the task",
+        sought.name
     ));
     let task = ecs.run(&record.launch).await?;
     session.interrupt.set_last_words("");
@@ -220,6 +234,32 @@ async fn known_runs(
     })
 }
 
+impl Sought {
+    /// A new run of it, whatever else is on its way. `kind` tells its request from that of a run alone.
+    pub fn new_run(&self, session: &Session, kind: &str) -> LaunchRecord {
+        let own = self
+            .definition
+            .containers
+            .iter()
+            .find(|candidate| candidate.name == self.container);
+        let mut command = own.map(|own| own.command.clone()).unwrap_or_default();
+        command.extend(self.wishes.args.iter().cloned());
+        new_record(
+            &self.name,
+            session.settings.environment.name.as_str(),
+            &self.outputs,
+            &self.wishes,
+            (
+                self.definition.arn.as_str(),
+                self.container.as_str(),
+                command,
+            ),
+            format!("{}{kind}", self.request),
+            session.reporter.run(),
+        )
+    }
+}
+
 fn say_attached(session: &Session, timer: &Timer, task: &Task) {
     let by = task.started_by.as_deref().unwrap_or("somebody");
     let age = task
@@ -297,7 +337,7 @@ pub async fn find_definition(ecs: &Ecs, arn: &str) -> anyhow::Result<TaskDefinit
 }
 
 /// A log driver that drops lines under pressure makes every log doubtful.
-fn warn_about_logs(session: &Session, definition: &TaskDefinition) {
+pub fn warn_about_logs(session: &Session, definition: &TaskDefinition) {
     for container in &definition.containers {
         match &container.log {
             None => session.reporter.warning(

@@ -1,7 +1,7 @@
 //! Everything that can be known before anything is changed, asked for at once.
 
 use crate::clients::git::Git;
-use crate::clients::{docker, tasks_file, terraform::Terraform};
+use crate::clients::{docker, tasks_file};
 use crate::failure::{Problem, all_clear};
 use crate::hold::Standing;
 use crate::plan::{Facts, Goal, Plan, Request, plan, tag_of};
@@ -115,7 +115,7 @@ async fn gather(session: &Session, request: &Request) -> Facts {
     };
     let terraform = async {
         if deploys {
-            Terraform::version(&crate::tools::terraform(settings), &session.interrupt).await
+            session.terraform_version().await
         } else {
             Ok(String::new())
         }

@@ -180,13 +180,15 @@ pub async fn look(session: &Session) -> AutoDeploy {
     }
     let observed = async {
         let github = session.github()?;
-        let observed = observe(&github, files).await?;
-        let mut started = Vec::new();
-        for file in by_hand {
-            let live = github.live_runs(file).await?;
-            started.extend(live.into_iter().map(|run| (file.clone(), run)));
-        }
-        anyhow::Ok((observed, started))
+        let started = async {
+            let mut started = Vec::new();
+            for file in by_hand {
+                let live = github.live_runs(file).await?;
+                started.extend(live.into_iter().map(|run| (file.clone(), run)));
+            }
+            anyhow::Ok(started)
+        };
+        tokio::try_join!(observe(&github, files), started)
     };
     match observed.await {
         Ok((observed, started)) => judge(&observed, &started, own_run(&env_var).as_ref()),

@@ -12,7 +12,9 @@ pub async fn stayed_deployed(
     expected: &Outputs,
 ) -> Option<String> {
     let environment = &session.settings.environment.name;
-    let now = match session.holds().await.deployed_outputs().await {
+    let holds = session.holds().await;
+    let (now, ours) = tokio::join!(holds.deployed_outputs(), claim.verify());
+    let now = match now {
         Ok(Some(outputs)) => Outputs::read(&outputs),
         Ok(None) => Err(anyhow::anyhow!("its state is gone")),
         Err(error) => Err(error),
@@ -27,7 +29,7 @@ pub async fn stayed_deployed(
     };
     let deployed = differs(expected, &now)
         .map(|what| format!("somebody deployed to {environment} while the task ran: {what}"));
-    let taken = claim.verify().await.err().map(|problem| problem.message);
+    let taken = ours.err().map(|problem| problem.message);
     match (deployed, taken) {
         (None, None) => None,
         (deployed, taken) => Some(

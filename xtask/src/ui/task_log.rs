@@ -7,7 +7,7 @@ use super::sanitise::sanitise;
 /// A line as it came from CloudWatch Logs.
 #[derive(Debug, Clone, Copy)]
 pub struct LogLine<'a> {
-    /// The container's name when the task has several.
+    /// Whose line it is: the container when the task has several, the task when there are several.
     pub container: Option<&'a str>,
     pub message: &'a str,
 }

@@ -3,6 +3,7 @@
 //! One binary for all features, so that it links once and its tests share one sandbox:
 //! - `adopt`: another repository takes xtask in, in both ways, on two layouts
 //! - `the_loop`: build, push, apply, launch, logs, exit code
+//! - `skip`: what is applied is not planned again, and what makes it doubtful
 //! - `auto_deploy`: what refuses a deploy, and when
 //! - `deploys`: what a deploy asks about and refuses
 //! - `bad_input`: everything a user can get wrong, and the error that says so
@@ -13,6 +14,7 @@
 //! - `long_logs`: a hundred thousand lines and more, whole and with bounded memory
 //! - `never_started`: a task that does not get as far as its first line; one of two containers
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
+//! - `many`: `run --count`, many tasks at once
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
 //! - `local`: an entrypoint without ECS, natively and in the image
@@ -51,12 +53,14 @@ mod isolated;
 mod json;
 mod local;
 mod long_logs;
+mod many;
 mod ministack;
 mod never_started;
 mod new_task;
 mod poetry;
 mod release;
 mod report;
+mod skip;
 mod tasks;
 mod terminal;
 mod the_loop;

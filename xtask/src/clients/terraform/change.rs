@@ -1,13 +1,17 @@
 //! What a saved plan would change, and whether that is nothing but the image of task definitions.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use serde_json::Value;
 
 use super::outputs::Outputs;
-use crate::ui::plural::count;
+use crate::ui::{plural::count, seconds};
 
 /// The environment variable of a container that follows the tag and nothing else.
 const TAG_VARIABLE: &str = "SERVICE_DOCKER_TAG";
+/// How many task definitions ECS registers at once; from then on it is one a second.
+const REGISTERED_AT_ONCE: usize = 20;
 
 #[derive(Debug, Clone, Default)]
 pub struct PlannedChange {
@@ -87,6 +91,15 @@ impl PlannedChange {
             .collect()
     }
 
+    /// How long AWS takes at least to register what is planned, beyond what it takes at once.
+    fn registering(&self) -> Option<Duration> {
+        let registered = self.changes.iter().filter(|change| {
+            matches!(change.kind, Kind::TaskDefinition { .. }) && change.action != Action::Delete
+        });
+        let later = registered.count().saturating_sub(REGISTERED_AT_ONCE);
+        (later > 0).then(|| Duration::from_secs(later as u64))
+    }
+
     /// A few lines for people: images counted, everything else by name.
     pub fn summary(&self) -> String {
         if self.changes.is_empty() {
@@ -125,6 +138,12 @@ impl PlannedChange {
         }
         if named.len() > shown {
             lines.push(format!("and {} more", named.len() - shown));
+        }
+        if let Some(least) = self.registering() {
+            lines.push(format!(
+                "AWS registers {REGISTERED_AT_ONCE} task definitions at once and then one a second: {} at least",
+                seconds(least)
+            ));
         }
         lines.join("\n")
     }
@@ -364,5 +383,35 @@ mod tests {
         let change = PlannedChange::read("{}").unwrap();
         assert!(change.only_images());
         assert!(!change.is_empty());
+    }
+
+    #[test]
+    fn many_registrations_say_how_long_aws_takes() {
+        let planned = |definitions: usize| PlannedChange {
+            changes: (0..definitions)
+                .map(|number| Change {
+                    address: format!("definition[{number}]"),
+                    kind: Kind::TaskDefinition {
+                        task: number.to_string(),
+                    },
+                    action: Action::Image,
+                })
+                .chain([Change {
+                    address: "gone".into(),
+                    kind: Kind::TaskDefinition {
+                        task: "gone".into(),
+                    },
+                    action: Action::Delete,
+                }])
+                .collect(),
+            ..PlannedChange::default()
+        };
+        assert!(!planned(20).summary().contains("AWS registers"));
+        assert_eq!(
+            planned(220).summary().lines().last(),
+            Some(
+                "AWS registers 20 task definitions at once and then one a second: 3 min 20 s at least"
+            )
+        );
     }
 }

@@ -7,7 +7,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::Terraform;
 use crate::clients::state::{Place, place};
-use crate::interrupt::Interrupt;
 
 /// To be taken before a plan is made, so that a file that changes meanwhile is not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct Inputs {
 impl Terraform {
     /// None when nobody can tell: another backend than plain S3 in `region`, another workspace, or a
     /// root outside of a folder `infra`, whose modules nobody knows.
-    pub async fn inputs(&self, region: &str, interrupt: &Interrupt) -> Option<Inputs> {
+    pub fn inputs(&self, region: &str, version: &str) -> Option<Inputs> {
         let selected = std::fs::read_to_string(self.data_dir.join("environment"));
         let workspace = std::env::var("TF_WORKSPACE").ok().or(selected.ok());
         if workspace.is_some_and(|name| name.trim() != "default") {
@@ -28,7 +27,6 @@ impl Terraform {
         }
         let settings = std::fs::read_to_string(self.data_dir.join("terraform.tfstate")).ok()?;
         let place = place(&settings, region)?;
-        let version = Self::version(&self.program, interrupt).await.ok()?;
         let mut variables: Vec<_> = std::env::vars_os()
             .filter(|(key, _)| key.to_string_lossy().starts_with("TF_"))
             .collect();

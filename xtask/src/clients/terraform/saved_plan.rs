@@ -50,9 +50,10 @@ impl SavedPlan {
         }
     }
 
-    /// Is there anything to apply?
-    pub fn applies(&self) -> bool {
-        !self.change.is_empty()
+    /// The outputs as they are, when there is nothing to apply.
+    pub fn unchanged(&self) -> Option<&Outputs> {
+        let outputs = self.change.outputs.as_ref();
+        outputs.filter(|_| self.change.is_empty())
     }
 
     pub fn file(&self) -> anyhow::Result<PathBuf> {

@@ -23,7 +23,8 @@ struct Tail {
     container: String,
     stream: Stream,
     cursor: Cursor,
-    show_name: bool,
+    /// What is shown before each line: whose it is, where that is not clear.
+    label: Option<String>,
     /// Some once a line came.
     last_line: Option<String>,
 }
@@ -51,7 +52,7 @@ impl<'a> Streams<'a> {
                 container: container.name.clone(),
                 stream: container.stream(running.task.id())?,
                 cursor: Cursor::starting_at(since),
-                show_name: several,
+                label: several.then(|| container.name.clone()),
                 last_line: None,
             })
         });
@@ -61,6 +62,17 @@ impl<'a> Streams<'a> {
             tails: tails.collect(),
             last_lines: VecDeque::new(),
         }
+    }
+
+    /// With the task's name before each line, since there are lines of others beside it.
+    pub fn labelled(mut self, task: &str) -> Self {
+        for tail in &mut self.tails {
+            tail.label = Some(match &tail.label {
+                Some(container) => format!("{task} {container}"),
+                None => task.to_owned(),
+            });
+        }
+        self
     }
 
     /// Shows what every stream has now, and does not wait for more. Returns whether there was
@@ -128,7 +140,7 @@ async fn show_new(
         let page = logs.next(&tail.stream, &mut tail.cursor).await?;
         for event in &page.events {
             reporter.task_line(&LogLine {
-                container: tail.show_name.then_some(tail.container.as_str()),
+                container: tail.label.as_deref(),
                 message: &event.message,
             });
         }

@@ -1,0 +1,165 @@
+//! What is applied is not planned again, and everything that makes it doubtful is planned in full.
+
+use std::path::PathBuf;
+
+use crate::harness::{Checkout, Ended, FakeBin, Shared, request, which};
+
+const SKIPPED: &str = "is applied, and the state is as that apply left it";
+const STATE: &str = "/api-terraform-state-000000000000/ecs-tasks/test.tfstate";
+
+fn command(checkout: &Checkout) -> crate::harness::Invocation {
+    checkout.xtask(["try", "my-new-task-name", "--sandbox"])
+}
+
+/// A try that must plan, and everything else must be as ever.
+#[track_caller]
+fn planned(ended: Ended, why: &str) {
+    let (code, stderr) = (ended.code, &ended.stderr);
+    assert!(
+        code == 0 && stderr.contains("✓ plan") && !stderr.contains("– plan"),
+        "{why}: {code}\n{stderr}"
+    );
+}
+
+#[track_caller]
+fn skipped(ended: Ended, words: &str) {
+    let ended = ended.expect_code(0).expect_stderr(words);
+    assert!(!ended.stderr.contains("✓ plan"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("Hello from"), "{}", ended.stdout);
+}
+
+/// What the last apply has left, so that each row of a table begins where nothing is to be planned.
+struct Record(PathBuf, Vec<u8>);
+
+impl Record {
+    fn of(checkout: &Checkout) -> Record {
+        let folder = checkout.root.join("target/xtask/sandbox/terraform-test");
+        let file = folder.join("xtask-applied.json");
+        let text = std::fs::read(&file).unwrap();
+        Record(file, text)
+    }
+
+    fn put_back(&self) {
+        std::fs::write(&self.0, &self.1).unwrap();
+    }
+}
+
+#[test]
+fn what_is_applied_is_not_planned_again_unless_asked_for() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    command(checkout).run().expect_code(0);
+    skipped(command(checkout).run(), SKIPPED);
+    let refresh = ["try", "my-new-task-name", "--sandbox", "--refresh"];
+    planned(checkout.xtask(refresh).run(), "--refresh");
+    skipped(command(checkout).run(), SKIPPED);
+}
+
+/// Only docs changed: a new commit, an image of the same content, and nothing to apply.
+#[test]
+fn a_commit_of_docs_alone_neither_builds_nor_plans() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    command(checkout).run().expect_code(0);
+    let before = checkout.git(["rev-parse", "HEAD"]);
+    checkout.write("docs/of-the-test.md", "words");
+    checkout.commit("only docs");
+    let foreseen = checkout
+        .xtask(["try", "my-new-task-name", "--sandbox", "--dry-run"])
+        .run();
+    let ended = command(checkout).run();
+    checkout.git(["reset", "--quiet", "--hard", before.trim()]);
+    let same = "is applied, whose image has the same content";
+    foreseen
+        .expect_code(0)
+        .expect_stderr("build   skip  the same sources are in ECR as content-")
+        .expect_stderr(same)
+        .expect_stderr("apply   skip  nothing changes");
+    let ended = ended.expect_stderr("– build     the same sources are in ECR");
+    skipped(ended, same);
+}
+
+#[test]
+fn another_configuration_is_planned_in_full() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    command(checkout).run().expect_code(0);
+    let record = Record::of(checkout);
+    skipped(command(checkout).run(), SKIPPED);
+    // Terraform reads it, and git does not: the tag stays as it is.
+    let variables = "infra/ecs-tasks/environments/test/terraform.tfvars";
+    checkout.write(".git/info/exclude", "terraform.tfvars\n");
+    checkout.write(variables, "# nothing\n");
+    let ended = command(checkout).run();
+    std::fs::remove_file(checkout.root.join(variables)).unwrap();
+    planned(ended, "tfvars");
+
+    record.put_back();
+    skipped(command(checkout).run(), SKIPPED);
+    let variable = command(checkout).env("TF_VAR_of_nobody", "1");
+    planned(variable.run(), "a variable");
+
+    record.put_back();
+    let terraform = which("terraform");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *version*) '{0}' \"$@\" | sed 's/\"terraform_version\": \"1/\"terraform_version\": \"9/' ;; *) exec '{0}' \"$@\" ;; esac\n",
+        terraform.display()
+    );
+    let bin = FakeBin::named("newer-terraform").script("terraform", &script);
+    let newer = command(checkout).env("PATH", bin.first());
+    planned(newer.run(), "another Terraform");
+
+    record.put_back();
+    skipped(command(checkout).run(), SKIPPED);
+    // Another tag, and yet an image of the same content: it is the file alone that asks for a plan.
+    let template = "infra/ecs-tasks/template/tasks.tf";
+    let text = checkout.read(template) + "# a comment\n";
+    checkout.write(template, &text);
+    let ended = command(checkout).run();
+    checkout.git(["checkout", "--quiet", "--", "infra"]);
+    planned(ended, "a file of infra");
+}
+
+/// Somebody else has applied, or made a revision by hand.
+#[test]
+fn what_somebody_else_has_left_is_planned_in_full() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    command(checkout).run().expect_code(0);
+    let signed = [(
+        "Authorization",
+        "AWS4-HMAC-SHA256 Credential=test/20260102/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0",
+    )];
+    let state = request(&shared.endpoint, "GET", STATE, &signed, "");
+    assert_eq!(state.status, 200, "{}", state.body);
+    // The same state in other bytes.
+    let body = format!("{}\n", state.body);
+    let put = request(&shared.endpoint, "PUT", STATE, &signed, &body);
+    assert_eq!(put.status, 200, "{}", put.body);
+    planned(command(checkout).run(), "the state's object");
+    skipped(command(checkout).run(), SKIPPED);
+
+    let ecs = |call: &str, body: &str| {
+        let target = format!("AmazonEC2ContainerServiceV20141113.{call}");
+        let headers = [
+            (
+                "Authorization",
+                "AWS4-HMAC-SHA256 Credential=test/20260102/us-east-1/ecs/aws4_request, SignedHeaders=host, Signature=0",
+            ),
+            ("X-Amz-Target", target.as_str()),
+            ("Content-Type", "application/x-amz-json-1.1"),
+        ];
+        let answer = request(&shared.endpoint, "POST", "/", &headers, body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()
+    };
+    let by_hand = r#"{"family": "api-test-my-new-task-name", "containerDefinitions": [{"name": "by-hand", "image": "none", "memory": 64}]}"#;
+    let registered = ecs("RegisterTaskDefinition", by_hand);
+    let ended = command(checkout).run();
+    let arn = registered["taskDefinition"]["taskDefinitionArn"]
+        .as_str()
+        .unwrap();
+    let body = format!(r#"{{"taskDefinition": "{arn}"}}"#);
+    ecs("DeregisterTaskDefinition", &body);
+    planned(ended, "a revision made by hand");
+}
