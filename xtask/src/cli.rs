@@ -8,7 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use args::*;
 pub use launch::{LaunchOptions, OnInterrupt, OnTimeout};
 
-/// Build, deploy, run and watch background tasks on AWS ECS.
+/// Build, deploy, run and watch background tasks on AWS ECS
+///
+/// One command does the whole loop: `try TASK`. The others are its parts, or look after what is
+/// around it. With --sandbox all of them work on a local AWS, without an account. `doctor` says
+/// what is missing on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -19,6 +23,10 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
+Examples:
+  cargo xtask doctor --sandbox
+  cargo xtask try my-new-task-name --sandbox
+
 Exit codes:
   0-255  of `try` and `run`: the task's own
   2      wrong usage
@@ -80,10 +88,22 @@ pub enum Color {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Try a task on ECS: build, push, apply, check, launch, logs, exit code
+    ///
+    /// Runs the task as it is in the working tree, uncommitted changes included, and exits with
+    /// its exit code. stdout has the task's log, stderr all else. What is done already is skipped.
+    /// Refused while auto-deploy could overwrite what is tried, or while somebody else has the
+    /// environment.
+    #[command(
+        after_help = "Examples:\n  cargo xtask try my-new-task-name --sandbox\n  cargo xtask try import-claims -- my-bucket in/claims.csv"
+    )]
+    Try(Try),
+
     /// Build the image of HEAD and push it to ECR
     ///
-    /// The tag is the full git SHA. An image that is in ECR already is left as it is. stdout has one
-    /// line: the image's reference with its digest.
+    /// The tag is the full git SHA. An image that is in ECR already is left as it is. A working tree
+    /// with uncommitted changes is refused, unless --allow-dirty. stdout has one line: the image's
+    /// reference with its digest.
     #[command(
         after_help = "Examples:\n  cargo xtask build-and-publish\n  cargo xtask build-and-publish --allow-dirty --sandbox"
     )]
@@ -91,8 +111,9 @@ pub enum Command {
 
     /// Apply HEAD's Terraform and image in TEST
     ///
-    /// Refused unless auto-deploy is paused and the image is in ECR. Goes ahead unasked when only
-    /// the images of task definitions change.
+    /// The image must be in ECR (`build-and-publish` puts it there) and auto-deploy must be paused;
+    /// otherwise nothing is done. Shows the plan first, and asks when it changes more than the
+    /// images of task definitions.
     #[command(
         after_help = "Examples:\n  cargo xtask deploy-test\n  cargo xtask deploy-test --dry-run"
     )]
@@ -100,31 +121,26 @@ pub enum Command {
 
     /// Apply HEAD's Terraform and image in an environment
     ///
-    /// The same as deploy-test, for the environment that --env names.
+    /// Does the same as deploy-test, in the environment that --env names. A protected one must be
+    /// named twice, and takes only commits that are on main.
     #[command(
-        after_help = "Examples:\n  cargo xtask deploy --env test\n  cargo xtask deploy --env stage --yes"
+        after_help = "Examples:\n  cargo xtask deploy --env stage --dry-run\n  cargo xtask deploy --env prod --confirm prod"
     )]
     Deploy(Deploy),
 
-    /// The whole loop: build, push, apply, check, launch, logs, exit code
-    ///
-    /// Runs a task on ECS as it is in the working tree, uncommitted changes included, and exits with
-    /// its exit code. stdout has the task's log.
-    #[command(
-        after_help = "Examples:\n  cargo xtask try my-new-task-name --sandbox\n  cargo xtask try import-claims -- my-bucket in/claims.csv"
-    )]
-    Try(Try),
-
     /// Reserve an environment, and pause its auto-deploy
     ///
-    /// Nobody else can deploy there or try anything until `release`, or until the time is over.
-    /// Again: a new time and reason for the hold that is there.
+    /// Nobody else can deploy there or try anything until `release`, or until the time is over. Run
+    /// it again to change the time or the reason.
     #[command(
-        after_help = "Examples:\n  cargo xtask hold --for 2h --reason 'the new importer'\n  cargo xtask hold --break --reason 'kim is on holiday'"
+        after_help = "Examples:\n  cargo xtask hold --for 2h --reason 'the new importer'\n  cargo xtask hold --break --reason 'its holder is away'"
     )]
     Hold(Hold),
 
     /// Show one environment on one screen: what is deployed, who holds it, what runs
+    ///
+    /// Also whether auto-deploy is paused, when each schedule fires next, and how the last runs
+    /// ended. Only asks; what cannot be read says so in its place.
     #[command(
         after_help = "Examples:\n  cargo xtask status\n  cargo xtask status --env stage --json"
     )]
@@ -141,7 +157,8 @@ pub enum Command {
 
     /// Launch a task as it is deployed, and follow it
     ///
-    /// Builds and deploys nothing. stdout has the task's log.
+    /// Builds and deploys nothing, so that it needs no pause of auto-deploy. stdout has the task's
+    /// log; the exit code is the task's own.
     #[command(
         after_help = "Examples:\n  cargo xtask run nightly-report --sandbox\n  cargo xtask run diagnose --detach -e LEVEL=debug -- --sleep 60\n  cargo xtask run nightly-report --count 50"
     )]
@@ -149,7 +166,8 @@ pub enum Command {
 
     /// Show the log of a task's last run, or of a task by its ID
     ///
-    /// Without --follow it shows what is there and ends.
+    /// Shows what is there and ends, also while the task still runs; --follow goes on until it has
+    /// stopped. The lines of all its containers are on stdout.
     #[command(
         after_help = "Examples:\n  cargo xtask logs nightly-report\n  cargo xtask logs nightly-report --next"
     )]
@@ -157,9 +175,10 @@ pub enum Command {
 
     /// Stop a running task
     ///
-    /// SIGTERM first, SIGKILL after the definition's stopTimeout.
+    /// ECS sends it SIGTERM, and SIGKILL when it still runs after the stopTimeout of its
+    /// definition. `status` and the output of `run` have the IDs.
     #[command(
-        after_help = "Examples:\n  cargo xtask stop 0f9de17a6b1b4d5c8f7d\n  cargo xtask stop 0f9de17a6b1b4d5c8f7d --reason 'wrong bucket'"
+        after_help = "Examples:\n  cargo xtask stop 0f9de17a6b1b4d5c8f7d2e3a4b5c6d7e\n  cargo xtask stop 0f9de17a6b1b4d5c8f7d2e3a4b5c6d7e --reason 'wrong bucket'"
     )]
     Stop(Stop),
 
@@ -236,7 +255,7 @@ pub enum Command {
         action: AutoDeploy,
     },
 
-    /// Say whether everything is there that the loop needs, with a fix for what is not
+    /// Check that everything is there that the loop needs, with a fix for what is not
     ///
     /// Looks at tools, credentials, the repository, the cluster, the state bucket, GitHub and the
     /// disk, all at once, within two seconds. Changes nothing; exits with 126 when something is missing.
@@ -278,11 +297,11 @@ pub enum Command {
         words: Vec<String>,
     },
 
-    /// Fetch the pinned tools that are not installed, into target/
+    /// Fetch the pinned Terraform into target/
     ///
-    /// Terraform alone: version and hashes are in Cargo.toml, [workspace.metadata.xtask.tools]. The
-    /// sandbox does it by itself where no Terraform is on PATH; for a real account it is done here, and
-    /// never unasked. XTASK_TOOLS_MIRROR names a URL or a folder that has the archives.
+    /// Cargo.toml has its version and hashes, in [workspace.metadata.xtask.tools]. The sandbox
+    /// fetches it by itself where no Terraform is on PATH; for a real account it is never fetched
+    /// unasked. XTASK_TOOLS_MIRROR names a URL or a folder that has the archives.
     #[command(
         after_help = "Examples:\n  cargo xtask tools install\n  XTASK_TOOLS_MIRROR=/mnt/tools cargo xtask tools install"
     )]
@@ -291,10 +310,10 @@ pub enum Command {
         action: Tools,
     },
 
-    /// Manage the local AWS
+    /// Start, stop and look at the local AWS
     ///
     /// Every command with --sandbox starts it when it does not run. Each checkout has its own, with
-    /// a stand-in for GitHub; nothing in it is kept when it stops.
+    /// a stand-in for GitHub. It keeps everything in memory: what stops it empties it.
     #[command(after_help = "Examples:\n  cargo xtask sandbox status\n  cargo xtask sandbox reset")]
     Sandbox {
         #[command(subcommand)]
@@ -304,10 +323,59 @@ pub enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{Command, CommandFactory as _, Parser as _};
+
+    use super::Cli;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_paragraph_and_two_examples_that_it_takes() {
+        check(&Cli::command(), "cargo xtask");
+    }
+
+    fn check(command: &Command, name: &str) {
+        let line = command.get_about().unwrap().to_string();
+        let help = command.get_long_about().unwrap().to_string();
+        assert!(help.len() > line.len() + 40, "{name} has no paragraph");
+        let after = command.get_after_help().unwrap().to_string();
+        let examples = after.strip_prefix("Examples:\n").unwrap();
+        let examples = examples.lines().take_while(|line| !line.is_empty());
+        let examples: Vec<&str> = examples.map(str::trim).collect();
+        assert!(examples.len() >= 2, "{name} has too few examples");
+        for example in examples {
+            assert!(example.contains(name), "not of {name}: {example}");
+            let words = words(example);
+            assert!(
+                Cli::try_parse_from(&words).is_ok(),
+                "{name} refuses {words:?}"
+            );
+        }
+        for inner in command
+            .get_subcommands()
+            .filter(|inner| !inner.is_hide_set())
+        {
+            check(inner, &format!("{name} {}", inner.get_name()));
+        }
+    }
+
+    /// As a shell would hand them over: what is not `cargo xtask` itself is cut off.
+    fn words(example: &str) -> Vec<String> {
+        let start = example.find("cargo xtask ").unwrap() + "cargo ".len();
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in example[start..].chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ')' | '|' if !quoted => break,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
     }
 }

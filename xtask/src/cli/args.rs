@@ -76,7 +76,7 @@ pub struct Try {
     /// Do not ask about a plan that changes more than images
     #[arg(long)]
     pub yes: bool,
-    /// Plan in full, even if two reads prove that what is applied is what would be
+    /// Run `terraform plan` even when nothing has changed since the last apply
     #[arg(long)]
     pub refresh: bool,
     /// Show what would be done, and stop
@@ -240,7 +240,7 @@ pub struct Local {
     /// Variables from a file, KEY=VALUE a line
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<std::path::PathBuf>,
-    /// A variable
+    /// A variable of its environment
     #[arg(long = "env-var", short, value_name = "KEY=VALUE", value_parser = key_value)]
     pub environment: Vec<(String, String)>,
 }
@@ -255,8 +255,20 @@ impl Local {
 #[derive(Debug, Subcommand)]
 pub enum Trigger {
     /// Make a one-off twin of the task's schedule, with its role and target, that fires within two minutes
+    ///
+    /// The twin fires once and goes away; the real schedule stays as it is. The task that it starts is
+    /// followed like any other, and the exit code is its own.
+    #[command(
+        after_help = "Examples:\n  cargo xtask trigger schedule nightly-report --sandbox\n  cargo xtask trigger schedule diagnose --name api-test-diagnose-on-workdays"
+    )]
     Schedule(TriggerSchedule),
     /// Upload a file under a key that the task's rule takes, and delete it afterwards
+    ///
+    /// The upload is a real one: every rule that takes the key fires. The task that it starts is
+    /// followed like any other, and the exit code is its own.
+    #[command(
+        after_help = "Examples:\n  cargo xtask trigger s3 import-claims --file claims.csv --sandbox\n  cargo xtask trigger s3 import-claims --file claims.csv --key incoming/claims.csv"
+    )]
     S3(TriggerS3),
 }
 
@@ -318,27 +330,71 @@ pub struct Stop {
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum AutoDeploy {
     /// Say whether the environment's workflows are enabled, and which runs are live
+    ///
+    /// Only asks GitHub, and needs a token that may read the repository's Actions.
+    #[command(
+        after_help = "Examples:\n  cargo xtask auto-deploy status\n  cargo xtask auto-deploy status --env stage"
+    )]
     Status,
     /// Disable the workflows
+    ///
+    /// For everybody, until somebody resumes them. Runs that are live go on. `hold` does this too, and
+    /// says who has done it and why.
+    #[command(
+        after_help = "Examples:\n  cargo xtask auto-deploy pause\n  cargo xtask auto-deploy pause --sandbox"
+    )]
     Pause,
     /// Enable the workflows
+    ///
+    /// The next push to main deploys again, and overwrites what is deployed. `release` is for what
+    /// `hold` has paused.
+    #[command(
+        after_help = "Examples:\n  cargo xtask auto-deploy resume\n  cargo xtask auto-deploy resume --sandbox"
+    )]
     Resume,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Tools {
-    /// Fetch what is missing
+    /// Fetch Terraform, unless it was fetched before
+    ///
+    /// From then on every command uses it, also where another one is on PATH. A file with another
+    /// hash than the pinned one is thrown away. stdout has its path.
+    #[command(
+        after_help = "Examples:\n  cargo xtask tools install\n  cargo xtask tools install --verbose"
+    )]
     Install,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum Sandbox {
     /// Start it, if it is not running
+    ///
+    /// The first start in a checkout installs MiniStack under target/; later ones take some seconds.
+    /// stdout has its address.
+    #[command(
+        after_help = "Examples:\n  cargo xtask sandbox up\n  cargo xtask sandbox up --engine process"
+    )]
     Up,
     /// Stop it; it forgets everything
+    ///
+    /// Tasks that still run in it are stopped, too.
+    #[command(
+        after_help = "Examples:\n  cargo xtask sandbox down\n  cargo xtask sandbox down --json"
+    )]
     Down,
     /// Say whether it runs, and where
+    ///
+    /// Its address, what runs its tasks (Docker or processes), and its log file.
+    #[command(
+        after_help = "Examples:\n  cargo xtask sandbox status\n  cargo xtask sandbox status --json"
+    )]
     Status,
     /// Start it anew, empty
+    ///
+    /// The same as `sandbox down` and `sandbox up`. The next `try` builds and applies from the beginning.
+    #[command(
+        after_help = "Examples:\n  cargo xtask sandbox reset\n  cargo xtask sandbox reset --engine docker"
+    )]
     Reset,
 }

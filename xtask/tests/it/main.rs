@@ -24,6 +24,7 @@
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
 //! - `poetry`: a Python project through the whole loop
+//! - `help`: `--help` of every command, and mistyped names
 //! - `completions`: completions as a shell asks for them
 //! - `json`: `--json`, a document or events
 //! - `report`: the page of a record, in a browser; the list of records
@@ -46,6 +47,7 @@ mod deploys;
 mod engine;
 mod failures;
 mod harness;
+mod help;
 mod hold;
 mod image;
 mod interrupts;
