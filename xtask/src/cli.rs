@@ -347,6 +347,8 @@ mod tests {
         let examples: Vec<&str> = examples.map(str::trim).collect();
         assert!(examples.len() >= 2, "{name} has too few examples");
         for example in examples {
+            // Where `init` is run, there is no alias yet.
+            let example = &example.replace("cargo run --package xtask --", "cargo xtask");
             assert!(example.contains(name), "not of {name}: {example}");
             let words = words(example);
             assert!(
