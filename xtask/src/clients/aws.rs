@@ -197,6 +197,7 @@ where
     let chain = chain.split(" (").next().unwrap_or_default().to_owned();
     let text = match error.message() {
         Some(message) => format!("{tried}: {code}: {message}"),
+        None if lacks_credentials(&chain) => format!("{tried}: {}", no_credentials(&chain)),
         None if code.is_empty() => format!("{tried}: {chain}"),
         None => format!("{tried}: {code}"),
     };
@@ -233,13 +234,9 @@ fn hint(code: &str, chain: &str) -> Option<&'static str> {
             "the role in use lacks this permission; infra/foundation/README.md lists what each job needs",
         );
     }
-    if chain.contains("credentials provider")
-        || chain.contains("no credentials")
-        || chain.contains("CredentialsNotLoaded")
-        || chain.contains("while loading credentials")
-    {
+    if lacks_credentials(chain) {
         return Some(
-            "no AWS credentials were found: log in (for example `aws sso login`) and set AWS_PROFILE,\nor try the same on the local AWS: add `--sandbox`",
+            "log in (for example `aws sso login`) and set AWS_PROFILE,\nor try the same on the local AWS: add `--sandbox`",
         );
     }
     if chain.contains("dispatch failure") {
@@ -250,9 +247,46 @@ fn hint(code: &str, chain: &str) -> Option<&'static str> {
     None
 }
 
+fn lacks_credentials(chain: &str) -> bool {
+    [
+        "credentials provider",
+        "no credentials",
+        "CredentialsNotLoaded",
+        "while loading credentials",
+    ]
+    .iter()
+    .any(|words| chain.contains(words))
+}
+
+/// Of the places that the SDK has looked at, one a line, only those that somebody has set up.
+fn no_credentials(chain: &str) -> String {
+    let places = chain.lines().filter(|line| line.starts_with("  "));
+    let set_up: Vec<&str> = places
+        .filter(|line| !line.contains("provider was not enabled"))
+        .map(str::trim)
+        .collect();
+    let mut text = "no AWS credentials were found".to_owned();
+    for place in set_up {
+        text.push_str(&format!("\n  {place}"));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::hint;
+    use super::{hint, no_credentials};
+
+    #[test]
+    fn places_that_nobody_has_set_up_are_not_listed() {
+        let chain = "dispatch failure: other: the credential provider was not enabled: no credentials found in chain. Attempted:
+  Environment: the credential provider was not enabled: environment variable not set
+  Profile: could not find source profile base referenced from main
+  Ec2InstanceMetadata: the credential provider was not enabled";
+        assert_eq!(
+            no_credentials(chain),
+            "no AWS credentials were found\n  Profile: could not find source profile base referenced from main"
+        );
+    }
 
     #[test]
     fn hints() {

@@ -236,7 +236,7 @@ pub fn find_token(env: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<String
         .unwrap_or_default();
     if token.is_empty() {
         return Err(Problem::failed(
-            "there is no GitHub token, so that nobody can tell whether auto-deploy is paused",
+            "there is no GitHub token",
             "set GH_TOKEN, or run `gh auth login`; the token needs Actions: read (and write to pause)",
         )
         .into());

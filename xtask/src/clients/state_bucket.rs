@@ -22,7 +22,8 @@ pub async fn find(settings: &Settings, sandbox: Option<&Address>) -> anyhow::Res
         settings.app, environment.aws_account_id
     );
     let endpoint = sandbox.map(|address| address.endpoint.clone());
-    let url = match endpoint.or_else(|| env_var("AWS_ENDPOINT_URL")) {
+    let set = || env_var("AWS_ENDPOINT_URL_S3").or_else(|| env_var("AWS_ENDPOINT_URL"));
+    let url = match endpoint.or_else(set) {
         Some(endpoint) => format!("{endpoint}/{bucket}"),
         None => format!("https://{bucket}.s3.{}.amazonaws.com/", environment.region),
     };

@@ -1,11 +1,11 @@
 //! `cargo xtask doctor`: is everything there that the loop needs? All checks at once, each with its fix.
 
+mod check;
+
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Serialize;
 
-use crate::cli::Global;
 use crate::clients::docker;
 use crate::clients::logs::{Cursor, Stream};
 use crate::clients::process::Program;
@@ -13,61 +13,85 @@ use crate::clients::state_bucket;
 use crate::clients::terraform::Terraform;
 use crate::failure::{Kind, Problem};
 use crate::plan::wrong_account;
-use crate::sandbox::Sandbox;
+use crate::sandbox::engine::{self, Engine};
+use crate::sandbox::{Sandbox, python};
 use crate::session::{Invocation, Session};
+use crate::settings::Builder;
 use crate::steps::preflight::as_problem;
+use crate::tools;
+use check::{Check, table};
 
 /// A check that takes longer counts as failed: nobody waits for a doctor.
 const PATIENCE: Duration = Duration::from_millis(1800);
 /// What a build and its image need, in bytes.
 const ROOM: u64 = 3_000_000_000;
+const FOUNDATION: &str = "apply infra/foundation once: its README has the steps";
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Check {
-    name: &'static str,
-    ok: bool,
-    /// What was found, or what is wrong.
-    found: String,
-    fix: Option<String>,
+/// Where the loop's tasks run.
+enum Tasks {
+    OnEcs,
+    /// In a sandbox that runs, with its engine, or in one that is yet to be started.
+    InSandbox(Option<Engine>),
 }
-
-type Found = Result<String, Problem>;
 
 pub async fn run(invocation: &Invocation) -> anyhow::Result<u8> {
     let mut session = Session::open_without_sandbox(invocation)?;
-    let sandbox = use_sandbox(&invocation.options, &mut session);
-    let checks = check_all(&session).await;
-    let checks: Vec<Check> = sandbox.into_iter().chain(checks).collect();
-    session.reporter.answer(&checks, table(&checks));
-    let well = checks.iter().all(|check| check.ok);
-    Ok(if well { 0 } else { Kind::Refused.exit_code() })
-}
-
-/// With `--sandbox`: the one that runs. None is started, since that takes longer than all checks.
-fn use_sandbox(options: &Global, session: &mut Session) -> Option<Check> {
-    if !options.sandbox {
-        return None;
-    }
-    let status = Sandbox::of(&session.settings).status();
-    let address = match status {
-        Ok(Some(status)) => status.address,
-        Ok(None) => {
-            let problem = Problem::failed("it does not run", "start it: cargo xtask sandbox up");
-            return Some(verdict("sandbox", Err(problem)));
-        }
-        Err(error) => return Some(verdict("sandbox", Err(as_problem(&error)))),
+    let checks = if invocation.options.sandbox {
+        of_sandbox(&mut session).await
+    } else {
+        let (mut checks, account) =
+            tokio::join!(this_machine(&session, Tasks::OnEcs), account(&session));
+        checks.extend(account);
+        checks
     };
-    let found = format!("listens on {}", address.endpoint);
-    session.use_sandbox(address);
-    Some(verdict("sandbox", Ok(found)))
+    session.reporter.answer(&checks, table(&checks));
+    let missing = checks.iter().any(Check::is_missing);
+    Ok(if missing {
+        Kind::Refused.exit_code()
+    } else {
+        0
+    })
 }
 
-async fn check_all(session: &Session) -> Vec<Check> {
-    let settings = &session.settings;
-    let aws = session.aws().await;
-    let (ecr, ecs, logs) = (aws.ecr(), aws.ecs(), aws.logs());
-    let service = settings.service();
-    let once = "apply infra/foundation once: its README has the steps";
+/// Of the sandbox that runs. None is started, since that takes longer than all checks; and a real
+/// account is not asked instead.
+async fn of_sandbox(session: &mut Session) -> Vec<Check> {
+    let mut engine = None;
+    let sandbox = match Sandbox::of(&session.settings).status() {
+        Ok(Some(status)) => {
+            let found = format!("listens on {}", status.address.endpoint);
+            engine = Some(status.engine);
+            session.use_sandbox(status.address);
+            Check::of("sandbox", Ok(found))
+        }
+        Ok(None) => Check::not_looked_at(
+            "sandbox",
+            "does not run yet: the next command with --sandbox starts it",
+        ),
+        Err(error) => Check::of("sandbox", Err(as_problem(&error))),
+    };
+    let session = &*session;
+    let python = async {
+        let found = tokio::task::spawn_blocking(python::find).await??;
+        Ok(found.display().to_string())
+    };
+    let account = async {
+        match session.sandbox {
+            Some(_) => account(session).await,
+            None => Vec::new(),
+        }
+    };
+    let (mut checks, python, account) = tokio::join!(
+        this_machine(session, Tasks::InSandbox(engine)),
+        check("python", None, python),
+        account
+    );
+    checks.extend([python, sandbox]);
+    checks.extend(account);
+    checks
+}
+
+async fn this_machine(session: &Session, tasks: Tasks) -> Vec<Check> {
     let git = async {
         let git = session.git()?;
         let head = git.head()?;
@@ -78,6 +102,22 @@ async fn check_all(session: &Session) -> Vec<Check> {
             branch.unwrap_or_default()
         ))
     };
+    let (cargo, git, docker, terraform, disk) = tokio::join!(
+        check("cargo", None, toolchain(session)),
+        check("git", None, git),
+        check("docker", None, docker(session, &tasks)),
+        check("terraform", None, terraform(session, &tasks)),
+        check("disk", None, async { disk(session) }),
+    );
+    vec![cargo, git, docker, terraform, disk]
+}
+
+/// What is asked over the network, of AWS and of GitHub.
+async fn account(session: &Session) -> Vec<Check> {
+    let settings = &session.settings;
+    let aws = session.aws().await;
+    let (ecr, ecs, logs) = (aws.ecr(), aws.ecs(), aws.logs());
+    let service = settings.service();
     let credentials = async {
         let identity = aws.identity().await.map_err(|error| as_problem(&error));
         match (wrong_account(settings, &identity), identity) {
@@ -90,7 +130,7 @@ async fn check_all(session: &Session) -> Vec<Check> {
         let found = found.ok_or_else(|| {
             Problem::failed(
                 format!("there is no ECR repository `{}`", settings.ecr_repository),
-                once,
+                FOUNDATION,
             )
         })?;
         Ok(found.uri)
@@ -99,7 +139,8 @@ async fn check_all(session: &Session) -> Vec<Check> {
         if ecs.has_cluster(&service).await? {
             return Ok(service.clone());
         }
-        Err(Problem::failed(format!("there is no ECS cluster `{service}`"), once).into())
+        let what = format!("there is no ECS cluster `{service}`");
+        Err(Problem::failed(what, FOUNDATION).into())
     };
     let log_access = async {
         // A stream that is not there: what counts is whether the question may be asked.
@@ -118,34 +159,10 @@ async fn check_all(session: &Session) -> Vec<Check> {
         }
         Ok(settings.github_repository.clone())
     };
-    let (
-        cargo,
-        git,
-        docker,
-        terraform,
-        disk,
-        credentials,
-        repository,
-        cluster,
-        bucket,
-        logs,
-        github,
-    ) = tokio::join!(
-        check("cargo", None, toolchain(session)),
-        check("git", None, git),
-        check("docker", None, async {
-            Ok(docker::server_version(&session.interrupt).await?)
-        }),
-        check("terraform", None, async {
-            let terraform = crate::tools::terraform(&session.settings);
-            Ok(Terraform::version(&terraform, &session.interrupt).await?)
-        }),
-        check("disk", None, async { disk(session) }),
-        check(
-            "credentials",
-            Some("sign in: aws sso login, or set AWS_PROFILE"),
-            credentials
-        ),
+    let sign_in = "sign in: aws sso login, or set AWS_PROFILE";
+    let bucket = state_bucket::find(settings, session.sandbox.as_ref());
+    let (credentials, repository, cluster, logs, bucket, github) = tokio::join!(
+        check("credentials", Some(sign_in), credentials),
         check(
             "ECR repository",
             Some("your role needs ecr:DescribeRepositories"),
@@ -157,14 +174,14 @@ async fn check_all(session: &Session) -> Vec<Check> {
             cluster
         ),
         check(
-            "state bucket",
-            Some(once),
-            state_bucket::find(settings, session.sandbox.as_ref())
-        ),
-        check(
             "logs",
             Some("your role needs logs:GetLogEvents"),
             log_access
+        ),
+        check(
+            "state bucket",
+            Some("check the network, a VPN, a proxy"),
+            bucket
         ),
         check(
             "GitHub",
@@ -172,19 +189,15 @@ async fn check_all(session: &Session) -> Vec<Check> {
             github
         ),
     );
-    vec![
-        cargo,
-        git,
-        docker,
-        terraform,
-        disk,
-        credentials,
-        repository,
-        cluster,
-        bucket,
-        logs,
-        github,
-    ]
+    // Without credentials all that needs them fails too, which says nothing about it.
+    let signed = [repository, cluster, logs].map(|check| match credentials.is_missing() {
+        true => Check::not_looked_at(check.name, "not looked at: it needs credentials"),
+        false => check,
+    });
+    let mut checks = vec![credentials];
+    checks.extend(signed);
+    checks.extend([bucket, github]);
+    checks
 }
 
 /// `fix` is for errors that bring no hint of their own.
@@ -204,19 +217,47 @@ async fn check(
         hint: problem.hint.or_else(|| fix.map(str::to_owned)),
         ..problem
     });
-    verdict(name, found)
+    Check::of(name, found)
 }
 
-fn verdict(name: &'static str, found: Found) -> Check {
-    let (ok, found, fix) = match found {
-        Ok(found) => (true, found, None),
-        Err(problem) => (false, problem.message, problem.hint),
+/// The Engine's version. One that is missing is a fault only where something needs it.
+async fn docker(session: &Session, tasks: &Tasks) -> anyhow::Result<String> {
+    let version = docker::server_version(&session.interrupt).await;
+    let problem = match version {
+        Ok(version) => return Ok(version),
+        Err(problem) => problem,
     };
-    Check {
-        name,
-        ok,
-        found,
-        fix,
+    if session.settings.builder == Builder::Docker {
+        return Err(problem.into());
+    }
+    let engine = match tasks {
+        Tasks::OnEcs => {
+            let why = "not there, and not needed: the image is built without it, and ECS runs it";
+            return Ok(why.to_owned());
+        }
+        Tasks::InSandbox(Some(engine)) => *engine,
+        Tasks::InSandbox(None) => {
+            engine::choose(session.settings.engine, &session.interrupt).await?
+        }
+    };
+    match engine {
+        Engine::Docker => Err(problem.into()),
+        Engine::Process => {
+            Ok("not there, and not needed: the sandbox runs tasks as processes".to_owned())
+        }
+    }
+}
+
+/// Its version. The sandbox fetches the one that Cargo.toml pins, where there is none.
+async fn terraform(session: &Session, tasks: &Tasks) -> anyhow::Result<String> {
+    let settings = &session.settings;
+    let version = Terraform::version(&tools::terraform(settings), &session.interrupt).await;
+    match (&version, tasks, &settings.terraform_pin) {
+        (Err(_), Tasks::InSandbox(None), Some(pin)) => Ok(format!(
+            "not there: the sandbox fetches {} when it starts",
+            pin.version
+        )),
+        _ => Ok(version?),
     }
 }
 
@@ -238,7 +279,7 @@ fn disk(session: &Session) -> anyhow::Result<String> {
     room(stat.f_bavail.saturating_mul(stat.f_frsize)).map_err(Into::into)
 }
 
-fn room(free: u64) -> Found {
+fn room(free: u64) -> Result<String, Problem> {
     let text = format!("{:.1} GB free", free as f64 / 1e9);
     if free >= ROOM {
         return Ok(text);
@@ -250,46 +291,9 @@ fn room(free: u64) -> Found {
     ))
 }
 
-fn table(checks: &[Check]) -> String {
-    let line = |check: &Check| {
-        let sign = if check.ok { "✓" } else { "✗" };
-        let found = check.found.replace('\n', "\n                  ");
-        let fix = check.fix.as_ref().map(|fix| {
-            format!(
-                "\n                  fix: {}",
-                fix.replace('\n', "\n                       ")
-            )
-        });
-        format!(
-            "{sign} {:<14}  {found}{}",
-            check.name,
-            fix.unwrap_or_default()
-        )
-    };
-    checks.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn every_failure_shows_its_fix_below() {
-        let checks = [
-            verdict("git", Ok("commit 3f2c1ab".into())),
-            verdict(
-                "docker",
-                Err(Problem::failed("no Engine\nanswers", "start it")),
-            ),
-        ];
-        assert_eq!(
-            table(&checks),
-            "✓ git             commit 3f2c1ab
-✗ docker          no Engine
-                  answers
-                  fix: start it"
-        );
-    }
+    use super::room;
 
     #[test]
     fn a_full_disk_is_a_failure() {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::cli::Logs;
 use crate::clients::ecs::{Ecs, Task, id_of};
 use crate::clients::terraform::outputs::Outputs;
+use crate::commands::run::require_right_account;
 use crate::failure::Problem;
 use crate::names::did_you_mean;
 use crate::session::Session;
@@ -18,6 +19,7 @@ use crate::verdict::verdict;
 const NEXT_PAUSE: Duration = Duration::from_secs(2);
 
 pub async fn run(args: &Logs, session: &Session) -> anyhow::Result<u8> {
+    require_right_account(session).await?;
     let outputs = session.terraform().outputs(&session.interrupt).await?;
     let ecs = session.aws().await.ecs();
     let running = match family_of(session, &outputs, &args.target) {

@@ -24,6 +24,7 @@
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
 //! - `poetry`: a Python project through the whole loop
+//! - `doctor`: each prerequisite taken away
 //! - `help`: `--help` of every command, and mistyped names
 //! - `completions`: completions as a shell asks for them
 //! - `json`: `--json`, a document or events
@@ -44,6 +45,7 @@ mod bad_input;
 mod completions;
 mod crashes;
 mod deploys;
+mod doctor;
 mod engine;
 mod failures;
 mod harness;
