@@ -88,7 +88,8 @@ async fn wait_for_save(session: &Session, seen: &mut Files) -> anyhow::Result<()
 async fn settle(session: &Session, seen: &mut Files) {
     loop {
         tokio::time::sleep(BURST).await;
-        if !update(session, seen) {
+        // Something may write all the time; Ctrl-C ends it all the same.
+        if !update(session, seen) || session.interrupt.is_requested() {
             return;
         }
     }

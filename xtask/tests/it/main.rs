@@ -30,6 +30,7 @@
 //! - `json`: `--json`, a document or events
 //! - `report`: the page of a record, in a browser; the list of records
 //! - `terminal`: the live view through tmux, plain lines, a CI job's log
+//! - `watch`: saves while the loop builds, applies and waits
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -70,3 +71,4 @@ mod terminal;
 mod the_loop;
 mod tools;
 mod trigger;
+mod watch;

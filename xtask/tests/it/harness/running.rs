@@ -58,10 +58,19 @@ impl Running {
     /// Waits until it has printed these words, on either output.
     #[track_caller]
     pub fn wait_for(&self, words: &str) -> &Self {
+        self.wait_for_times(words, 1)
+    }
+
+    /// Waits until it has printed these words so many times, on both outputs together.
+    #[track_caller]
+    pub fn wait_for_times(&self, words: &str, times: usize) -> &Self {
         let (output, changed) = &*self.output;
         let deadline = Instant::now() + DEADLINE;
         let mut output = output.lock().unwrap();
-        while !(output.stdout.contains(words) || output.stderr.contains(words)) {
+        let count = |output: &Output| {
+            output.stdout.matches(words).count() + output.stderr.matches(words).count()
+        };
+        while count(&output) < times {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 output.ended < self.readers.len() && !left.is_zero(),
