@@ -20,6 +20,9 @@ step_system_packages() {
   fi
   # The tests look at the terminal's view and at the report as people do.
   have tmux || missing+=(tmux)
+  # Their completions are tested in the shells themselves.
+  have zsh || missing+=(zsh)
+  have fish || missing+=(fish)
   have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
   install_packages "${missing[@]}"

@@ -150,7 +150,7 @@ fn links(timeline: &Timeline) -> Vec<Link> {
         link(
             "ECS",
             format!(
-                "https://{region}.console.aws.amazon.com/ecs/v2/clusters/{}/tasks/{}?region={region}",
+                "https://{region}.console.aws.amazon.com/ecs/v2/clusters/{}/tasks/{}/configuration?region={region}",
                 task.cluster,
                 task.id()
             ),
@@ -250,7 +250,7 @@ mod tests {
             summary.render(),
             "  time      13 s in all: check 0.4 s, apply 12 s
   skipped   build: is in ECR
-  ECS       https://eu-west-1.console.aws.amazon.com/ecs/v2/clusters/api-test/tasks/0f9?region=eu-west-1
+  ECS       https://eu-west-1.console.aws.amazon.com/ecs/v2/clusters/api-test/tasks/0f9/configuration?region=eu-west-1
   logs      https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups/log-group/g$252Fx/log-events/t$252Ft$252F0f9
   workflow  https://github.com/o/r/actions/workflows/a.yml
   record    cargo xtask report 20260102-030405-abc

@@ -1,14 +1,12 @@
 //! The view as a person sees it, through tmux at three widths; without a terminal; in a CI job.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use regex_lite::Regex;
 
-use crate::harness::{Checkout, FakeBin, filtered};
+use crate::harness::{Checkout, FakeBin, Shared, Tmux, filtered};
 
 /// A checkout with a sandbox of its own in which nothing was ever built or deployed.
 static UNBUILT: LazyLock<Checkout> = LazyLock::new(|| {
@@ -29,74 +27,15 @@ echo '   Compiling a-crate-with-a-rather-long-name-that-no-narrow-terminal-has-r
     FakeBin::named(name).script("cargo", &script)
 }
 
-/// A tmux server of our own with one window, where xtask runs.
-struct Tmux {
-    socket: String,
-}
-
-impl Tmux {
-    fn start(width: usize, checkout: &Checkout, cargo: &Path) -> Tmux {
-        let tmux = Tmux {
-            socket: format!("xtask-it-{}-{width}", std::process::id()),
-        };
-        let command = format!(
-            "cd '{}' && CARGO='{}' NO_COLOR=1 GITHUB_ACTIONS= '{}' try my-new-task-name --sandbox; sleep 300",
-            checkout.root.display(),
-            cargo.display(),
-            env!("CARGO_BIN_EXE_xtask"),
-        );
-        let width = width.to_string();
-        tmux.run(&[
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            "-x",
-            &width,
-            "-y",
-            "50",
-            &command,
-        ]);
-        tmux
-    }
-
-    fn run(&self, args: &[&str]) -> String {
-        let output = Command::new("tmux")
-            .args(["-u", "-L", &self.socket])
-            .args(args)
-            .env_remove("TMUX")
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .expect("these tests need tmux: .ci/install.sh installs it");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    /// The screen, once all of `words` are on it.
-    fn wait_for(&self, words: &[&str]) -> String {
-        let deadline = Instant::now() + Duration::from_secs(120);
-        loop {
-            let screen = self.run(&["capture-pane", "-p"]);
-            if words.iter().all(|word| screen.contains(word)) {
-                return screen;
-            }
-            assert!(Instant::now() < deadline, "no {words:?} in\n{screen}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Ctrl-C, as typed.
-    fn interrupt(&self) {
-        self.run(&["send-keys", "C-c"]);
-    }
-}
-
-impl Drop for Tmux {
-    fn drop(&mut self) {
-        let _ = Command::new("tmux")
-            .args(["-L", &self.socket, "kill-server"])
-            .output();
-    }
+/// A window where xtask tries a task, with a build that this cargo makes.
+fn loop_in_a_window(width: usize, checkout: &Checkout, cargo: &Path) -> Tmux {
+    let command = format!(
+        "cd '{}' && CARGO='{}' NO_COLOR=1 GITHUB_ACTIONS= '{}' try my-new-task-name --sandbox; sleep 300",
+        checkout.root.display(),
+        cargo.display(),
+        env!("CARGO_BIN_EXE_xtask"),
+    );
+    Tmux::start(&format!("view-{width}"), (width, 50), &command)
 }
 
 /// The rows that are redrawn: from the first spinner on.
@@ -112,9 +51,9 @@ fn rows(screen: &str) -> String {
 fn the_live_view_at_three_widths() {
     let fake = cargo("stuck-cargo", "sleep 300");
     let look = |width: usize| {
-        let tmux = Tmux::start(width, &UNBUILT, &fake.path("cargo"));
+        let tmux = loop_in_a_window(width, &UNBUILT, &fake.path("cargo"));
         let screen = tmux.wait_for(&["✓ plan", "waits for build", "2 crates"]);
-        tmux.interrupt();
+        tmux.type_keys(&["C-c"]);
         let end = tmux.wait_for(&["error: interrupted"]);
         // The rows are gone, and what was said before them is still there.
         assert!(!end.contains("waits for"), "{end}");
@@ -221,4 +160,28 @@ fn a_build_that_fails_in_ci() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_it_scrolls() {
+    let (shared, _together) = Shared::together();
+    let command = format!(
+        "cd '{}' && NO_COLOR=1 GITHUB_ACTIONS= '{}' run diagnose --sandbox --author scroller -- --lines 400; echo it ended with $?; sleep 300",
+        shared.checkout.root.display(),
+        env!("CARGO_BIN_EXE_xtask"),
+    );
+    let window = Tmux::start("scroll", (60, 12), &command);
+    window.wait_for(&["it ended with 0"]);
+    let everything = window.everything();
+    // Each line of the log stands once, in its order; what was redrawn has left nothing behind.
+    let number = Regex::new(r"INFO  line (\d+) of 400").unwrap();
+    let numbers: Vec<u32> = number
+        .captures_iter(&everything)
+        .map(|found| found[1].parse().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=400).collect::<Vec<u32>>(), "{everything}");
+    assert!(!everything.contains("⠋"), "{everything}");
+    for once in ["✓ launch ", "✓ task ", "✓ diagnose exited 0"] {
+        assert_eq!(everything.matches(once).count(), 1, "{once}\n{everything}");
+    }
 }

@@ -10,6 +10,7 @@ mod http;
 pub mod proxy;
 mod running;
 mod sandbox;
+mod tmux;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -20,6 +21,7 @@ pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
 pub use running::Running;
 pub use sandbox::{Aws, aws, state_lock};
+pub use tmux::Tmux;
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
 /// tests that only launch and look may use it together.
