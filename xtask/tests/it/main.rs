@@ -25,6 +25,7 @@
 //! - `release`: what a branch did is put back
 //! - `poetry`: a Python project through the whole loop
 //! - `doctor`: each prerequisite taken away
+//! - `readme`: the way from clone to report, as README has it
 //! - `help`: `--help` of every command, and mistyped names
 //! - `completions`: completions as a shell asks for them
 //! - `json`: `--json`, a document or events
@@ -63,6 +64,7 @@ mod ministack;
 mod never_started;
 mod new_task;
 mod poetry;
+mod readme;
 mod release;
 mod report;
 mod skip;

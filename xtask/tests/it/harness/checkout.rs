@@ -41,12 +41,29 @@ impl Checkout {
         checkout
     }
 
+    /// The place of a checkout that a test clones by itself; nothing is there yet.
+    pub fn to_be_cloned(name: &str) -> Checkout {
+        let checkout = Checkout {
+            root: base().join(name),
+        };
+        checkout.clear();
+        std::fs::remove_dir(&checkout.root).unwrap();
+        checkout.stop_sandbox_when_we_end();
+        checkout
+    }
+
     /// The binary under test with these arguments, in this checkout. Nothing of the developer's AWS,
     /// GitHub or xtask set-up gets through.
     pub fn xtask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_xtask"));
+        command.args(args);
+        Invocation { command }
+    }
+
+    /// Any program in this checkout, with the same clean environment.
+    pub fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         command
-            .args(args)
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", target_dir());
         for (key, _) in std::env::vars() {
@@ -62,7 +79,7 @@ impl Checkout {
                 command.env_remove(key);
             }
         }
-        Invocation { command }
+        command
     }
 
     pub fn write(&self, path: &str, text: &str) {
@@ -147,14 +164,13 @@ impl Checkout {
     /// to stop it.
     #[expect(clippy::zombie_processes, reason = "it waits for us, not we for it")]
     fn stop_sandbox_when_we_end(&self) {
-        let script =
-            r#"while kill -0 "$1" 2>/dev/null; do sleep 0.3; done; "$2" sandbox down; rm -rf "$3""#;
+        let script = r#"while kill -0 "$1" 2>/dev/null; do sleep 0.3; done; cd "$3" || exit; "$2" sandbox down; rm -rf target/xtask"#;
         Command::new("sh")
             .args(["-c", script, "watcher"])
             .arg(std::process::id().to_string())
             .arg(env!("CARGO_BIN_EXE_xtask"))
-            .arg(self.root.join("target/xtask"))
-            .current_dir(&self.root)
+            .arg(&self.root)
+            .current_dir(base())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
