@@ -135,8 +135,11 @@ fn each_prerequisite_that_is_missing_is_named_alone_with_its_fix() {
         ("GitHub", vec![("GH_TOKEN", String::new())], "gh auth login"),
         (
             "GitHub",
-            vec![("GH_TOKEN", "of somebody else".into())],
-            "token",
+            vec![(
+                "GITHUB_API_URL",
+                answering(401, "application/json", r#"{"message": "Bad credentials"}"#),
+            )],
+            "the token is not valid",
         ),
     ];
     for (name, others, fix) in cases {
