@@ -3,7 +3,8 @@
 Gap: MiniStack serves the registry protocol on its own port, but names its repositories
 ACCOUNT.dkr.ecr.REGION.amazonaws.com, a host that does not exist here. It takes a manifest whose
 layers were never pushed and a tag that is immutable if the image is the same, answers an absent tag
-with an empty list, and gives the length of the manifest as the size of the image.
+with an empty list, and gives the length of the manifest as the size of the image. An image that
+PutImage made cannot be pulled by its digest.
 
 AWS: DescribeImages of an absent tag is ImageNotFoundException. A push of a manifest is refused with
 "Layers with digests '[...]' required for pushing image into repository ... do not exist" or
@@ -13,7 +14,7 @@ Here: repositoryUri and proxyEndpoint name localhost and our port, which Docker 
 so Terraform's aws_ecr_repository, a push and the pull of a task fit together unchanged.
 
 Instead of: `ecr._repo_uri`, `ecr._repo_shape`, `ecr._get_authorization_token`,
-`ecr._describe_images`, `ecr._v2_put_manifest`, `ecr._ensure_repo_exists`.
+`ecr._describe_images`, `ecr._put_image`, `ecr._v2_put_manifest`, `ecr._ensure_repo_exists`.
 """
 
 import json
@@ -131,6 +132,16 @@ def parse(manifest):
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+@replaces("ministack.services.ecr", "_put_image")
+def put_image(data):
+    answer = put_image.stock(data)
+    if answer[0] == 200:
+        manifest = data["imageManifest"].encode()
+        blobs = ecr._manifest_blobs.setdefault(data["repositoryName"], {})
+        blobs[ecr._content_digest(manifest)] = manifest
+    return answer
 
 
 @replaces("ministack.services.ecr", "_ensure_repo_exists")

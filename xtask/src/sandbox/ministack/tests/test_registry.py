@@ -106,6 +106,13 @@ class Registry(unittest.TestCase):
         ][0]
         self.assertEqual(details["imageSizeInBytes"], 100)
 
+    def test_what_put_image_made_is_pulled_by_its_digest(self):
+        manifest = json.dumps({"schemaVersion": 2, "config": self.blob(b"{}"), "layers": []})
+        image = self.ecr.put_image(repositoryName="api", imageManifest=manifest, imageTag="made")
+        digest = image["image"]["imageId"]["imageDigest"]
+        url = f"{self.ecs.sandbox.url}/v2/api/manifests/{digest}"
+        self.assertEqual(urllib.request.urlopen(url).read().decode(), manifest)
+
     def test_an_immutable_tag(self):
         self.ecr.create_repository(repositoryName="fixed", imageTagMutability="IMMUTABLE")
         image = self.ecs.sandbox.push(repository="fixed")
