@@ -17,6 +17,8 @@ step_system_packages() {
     # The image's binary is linked statically: the archive is needed, not just the shared library.
     [[ $(cc -print-file-name=libc.a 2>/dev/null) == /* ]] || missing+=(libc6-dev)
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates)
+    # One of the ways in which the sandbox keeps tasks apart without Docker.
+    have bwrap || missing+=(bubblewrap)
   fi
   # The tests look at the terminal's view and at the report as people do.
   have tmux || missing+=(tmux)
@@ -26,6 +28,16 @@ step_system_packages() {
   have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
   install_packages "${missing[@]}"
+  allow_user_namespaces
+}
+
+# Ubuntu keeps user namespaces from programs that have no profile. Only a machine that is thrown away
+# is changed; elsewhere the tests of user namespaces say what is missing.
+allow_user_namespaces() {
+  local restricted=/proc/sys/kernel/apparmor_restrict_unprivileged_userns
+  if [[ -n ${CI:-} && -e $restricted && $(<$restricted) != 0 ]]; then
+    as_root sysctl --quiet --write kernel.apparmor_restrict_unprivileged_userns=0
+  fi
 }
 
 step_rust_toolchain() {
@@ -87,6 +99,14 @@ ensure_venv() {
     touch "$venv/complete"
   fi
   PATH="$venv/bin:$PATH"
+}
+
+ensure_debootstrap() {
+  local missing=()
+  have debootstrap || missing+=(debootstrap)
+  # Ubuntu has Debian's keys in a package of their own.
+  [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || missing+=(debian-archive-keyring)
+  install_packages "${missing[@]}"
 }
 
 ensure_cargo_deny() {
