@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::sandbox::engine::Engine;
+
 /// Exit codes of our own that are not a task's. 125, 126 and 130 are in `failure.rs`.
 pub mod exit {
     /// The task exited 0, but its image is not the one that was pushed.
@@ -61,8 +63,9 @@ impl Verdict {
         }
     }
 
-    /// The text under a run; a success is one line.
-    pub fn render(&self) -> String {
+    /// The text under a run; a success is one line. `engine` is what ran it, in the sandbox: said
+    /// unless it is Docker, which runs containers as Fargate does.
+    pub fn render(&self, engine: Option<Engine>) -> String {
         let mut text = format!("{} {}\n", self.sign(), self.happened);
         let mut line = |name: &str, value: &str| {
             let indented = value.trim_end().replace('\n', "\n          ");
@@ -73,6 +76,9 @@ impl Verdict {
         }
         if let Some(fix) = &self.fix {
             line("hint:", fix);
+        }
+        if engine == Some(Engine::Process) {
+            line("engine:", "process (without Docker)");
         }
         if self.exit_code != 0 || self.origin.is_some() {
             for raw in &self.raw {

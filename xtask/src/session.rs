@@ -68,6 +68,7 @@ impl Session {
     /// The same code, another address.
     pub fn use_sandbox(&mut self, address: Address) {
         self.settings.environment = Address::environment(&self.settings.environment);
+        self.reporter.sandbox_is_up(address.engine);
         self.sandbox = Some(address);
     }
 
@@ -262,6 +263,7 @@ fn place(settings: &Settings, sandbox: bool) -> Place {
         aws_account_id: environment.aws_account_id,
         region: environment.region,
         sandbox,
+        engine: None,
         github_repository: settings.github_repository.clone(),
         auto_deploy_workflows: environment.auto_deploy_workflows,
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use super::engine::Engine;
 use crate::settings::Environment;
 
 /// MiniStack's account; no real account has this number.
@@ -19,10 +20,11 @@ pub struct Address {
     pub github_api: String,
     /// What the stand-in takes as a token.
     pub github_token: String,
+    pub engine: Engine,
 }
 
 impl Address {
-    pub fn at_port(port: u16) -> Self {
+    pub fn at_port(port: u16, engine: Engine) -> Self {
         let endpoint = format!("http://127.0.0.1:{port}");
         Address {
             github_api: format!("{endpoint}/_github"),
@@ -30,6 +32,7 @@ impl Address {
             access_key_id: "test".into(),
             secret_access_key: "test".into(),
             github_token: "sandbox".into(),
+            engine,
         }
     }
 

@@ -121,7 +121,7 @@ impl Server {
     }
 
     pub fn address(&self) -> Address {
-        Address::at_port(self.record.port)
+        Address::at_port(self.record.port, self.record.engine)
     }
 
     pub fn engine(&self) -> Engine {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Step;
 use super::summary::Summary;
+use crate::sandbox::engine::Engine;
 
 /// The version of the schema. Fields may be added under the same number, never taken away.
 pub const SCHEMA: u32 = 1;
@@ -41,6 +42,8 @@ pub struct Place {
     pub aws_account_id: String,
     pub region: String,
     pub sandbox: bool,
+    /// What runs the sandbox's tasks; None on AWS, and until the sandbox is up.
+    pub engine: Option<Engine>,
     /// `owner/name` on GitHub, and the workflows that deploy there.
     pub github_repository: String,
     pub auto_deploy_workflows: Vec<String>,
@@ -79,6 +82,10 @@ pub enum Event {
         run: Option<String>,
         #[serde(flatten)]
         place: Place,
+    },
+    /// The sandbox answers.
+    Sandbox {
+        engine: Engine,
     },
     Planned {
         steps: Vec<PlannedStep>,

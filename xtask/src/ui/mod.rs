@@ -26,6 +26,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::outcome::Verdict;
+use crate::sandbox::engine::Engine;
 use event::{Event, Place, PlannedStep, Subject, TaskSeen};
 use screen::Surroundings;
 use state::State;
@@ -209,6 +210,11 @@ impl Reporter {
         self.state().begun(subject, place, record);
     }
 
+    /// What runs the tasks of the sandbox that is used.
+    pub fn sandbox_is_up(&self, engine: Engine) {
+        self.state().emit(Event::Sandbox { engine });
+    }
+
     /// The name of the record that is kept, if one is.
     pub fn run(&self) -> Option<String> {
         self.state().run()
@@ -235,8 +241,7 @@ impl Reporter {
 
     /// What the stopped task means.
     pub fn verdict(&self, verdict: &Verdict) {
-        self.text(verdict.render());
-        self.state().set_verdict(verdict.clone());
+        self.state().verdict(verdict);
     }
 
     /// A line of a task's log, on stdout: it is what `run`, `try` and `logs` are for.

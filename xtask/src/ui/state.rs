@@ -103,8 +103,11 @@ impl State {
             .ok()
     }
 
-    pub fn set_verdict(&mut self, verdict: Verdict) {
-        self.verdict = Some(verdict);
+    pub fn verdict(&mut self, verdict: &Verdict) {
+        self.emit(Event::Text {
+            text: verdict.render(self.timeline.place.engine),
+        });
+        self.verdict = Some(verdict.clone());
     }
 
     /// Every event goes through here.

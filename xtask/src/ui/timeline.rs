@@ -75,6 +75,7 @@ impl Timeline {
                 self.run.clone_from(run);
                 self.place.clone_from(place);
             }
+            Event::Sandbox { engine } => self.place.engine = Some(*engine),
             Event::Planned { steps } => self.planned.clone_from(steps),
             Event::StepStarted { span, step, what } => self.spans.push(Span {
                 id: *span,

@@ -2,6 +2,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::clients::ecs::ContainerDefinition;
+use crate::sandbox::engine::Engine;
 
 fn definition(name: &str, essential: bool) -> ContainerDefinition {
     ContainerDefinition {
@@ -326,7 +327,12 @@ fn exit_codes_are_the_tasks_own() {
 fn zero_is_a_success() {
     let verdict = verdict(&end("EssentialContainerExited", EXITED, Some(0), None));
     assert_eq!((verdict.exit_code, verdict.origin), (0, None));
-    assert_eq!(verdict.render(), "✓ job exited 0\n");
+    assert_eq!(verdict.render(None), "✓ job exited 0\n");
+    assert_eq!(verdict.render(Some(Engine::Docker)), verdict.render(None));
+    assert_eq!(
+        verdict.render(Some(Engine::Process)),
+        "✓ job exited 0\n  engine: process (without Docker)\n"
+    );
 }
 
 #[test]
@@ -343,7 +349,7 @@ fn out_of_memory_says_how_much_there_was_and_where_to_raise_it() {
         ));
         assert_eq!(verdict.exit_code, 137);
         assert_eq!(
-            verdict.render(),
+            verdict.render(None),
             format!(
                 "✗ job exited 137 (SIGKILL)\n  why:    the container job ran out of memory: it had the task's 512 MiB\n  hint:   raise `memory` of the task `job` in tasks.tf, or try more at once: --memory MIB\n  ECS:    EssentialContainerExited: {EXITED}\n  ECS:    container job: exit code 137, {reason}\n"
             )

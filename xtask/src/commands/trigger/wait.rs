@@ -148,7 +148,7 @@ pub async fn follow(session: &Session, awaited: &Awaited<'_>, task: Task) -> any
     };
     let end = follow_task(session, &running, WAIT, None).await?;
     let verdict = verdict(&end);
-    session.reporter.text(verdict.render());
+    session.reporter.verdict(&verdict);
     Ok(verdict.exit_code)
 }
 
