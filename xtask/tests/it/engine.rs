@@ -17,7 +17,9 @@ struct On<'a> {
     without_docker: Option<FakeBin>,
 }
 
-const SCENARIOS: [(&str, fn(&On)); 9] = [
+type Scenario = fn(&On);
+
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("the digest that ran", the_digest_that_ran),
     ("two containers", two_containers),
     ("how a task ends", how_a_task_ends),
