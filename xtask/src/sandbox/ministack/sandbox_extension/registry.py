@@ -3,8 +3,8 @@
 Gap: MiniStack serves the registry protocol on its own port, but names its repositories
 ACCOUNT.dkr.ecr.REGION.amazonaws.com, a host that does not exist here. It takes a manifest whose
 layers were never pushed and a tag that is immutable if the image is the same, answers an absent tag
-with an empty list, gives the length of the manifest as the size of the image, and serves no image
-whose manifest came by PutImage.
+with an empty list, and gives the length of the manifest as the size of the image. An image that
+PutImage made cannot be pulled by its digest.
 
 AWS: DescribeImages of an absent tag is ImageNotFoundException. A push of a manifest is refused with
 "Layers with digests '[...]' required for pushing image into repository ... do not exist" or
@@ -55,17 +55,6 @@ def get_authorization_token(data):
     for each in answer["authorizationData"]:
         each["proxyEndpoint"] = f"http://{settings.registry_host()}"
     return json_response(answer, status)
-
-
-@replaces("ministack.services.ecr", "_put_image")
-def put_image(data):
-    status, headers, body = put_image.stock(data)
-    if status == 200:
-        image = json.loads(body)["image"]
-        manifests = ecr._manifest_blobs.setdefault(data["repositoryName"], {})
-        # By the same bytes as in the digest, which a pull compares.
-        manifests.setdefault(image["imageId"]["imageDigest"], data["imageManifest"].encode())
-    return status, headers, body
 
 
 @replaces("ministack.services.ecr", "_describe_images")
@@ -143,6 +132,16 @@ def parse(manifest):
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+@replaces("ministack.services.ecr", "_put_image")
+def put_image(data):
+    answer = put_image.stock(data)
+    if answer[0] == 200:
+        manifest = data["imageManifest"].encode()
+        blobs = ecr._manifest_blobs.setdefault(data["repositoryName"], {})
+        blobs[ecr._content_digest(manifest)] = manifest
+    return answer
 
 
 @replaces("ministack.services.ecr", "_ensure_repo_exists")

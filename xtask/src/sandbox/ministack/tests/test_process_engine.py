@@ -8,7 +8,12 @@ import time
 import unittest
 
 from . import images, test_end, test_logs, test_start
-from .sandbox import Ecs, EngineTest, Sandbox, probe
+from .sandbox import CLUSTER, Ecs, EngineTest, Sandbox, probe
+
+# What this machine allows is in a test's reach; only root may chroot and mount.
+ISOLATIONS = ["user-namespaces", "bubblewrap", "in-place"]
+if os.geteuid() == 0:
+    ISOLATIONS += ["namespaces", "chroot"]
 
 
 class Exit(test_end.Exit):
@@ -78,8 +83,8 @@ class Isolated(EngineTest):
         self.assertIn("install Docker to run images of other registries", task["stoppedReason"])
 
 
-class WeakerIsolation(unittest.TestCase):
-    """What remains where namespaces are not allowed."""
+class OtherIsolation(unittest.TestCase):
+    """What `Isolated` and the rest do not use here: this machine's best is another one."""
 
     def run_in(self, isolation):
         sandbox = Sandbox(engine="process", environment={"SANDBOX_ISOLATION": isolation})
@@ -87,21 +92,61 @@ class WeakerIsolation(unittest.TestCase):
         ecs = Ecs(sandbox)
         task = ecs.finish(ecs.define(), ["exit", "3"])
         self.assertEqual(task["containers"][0]["exitCode"], 3, sandbox.log())
-        arn = ecs.run(ecs.define(), ["orphan"])
-        task = ecs.wait(arn)
-        self.assertEqual(task["containers"][0]["exitCode"], 0)
-        pid = int(ecs.lines(arn)[0])
-        self.assertFalse(os.path.exists(f"/proc/{pid}"), "a child of the task outlived it")
         task = ecs.finish(ecs.define({"memory": 64}), ["allocate", "200"])
         self.assertIn("OutOfMemoryError", task["containers"][0].get("reason", ""))
-        return sandbox.log()
+        arn = ecs.run(ecs.define({"stopTimeout": 2}), ["wait", "7"])
+        ecs.wait_for_line(arn, "waiting")
+        ecs.ecs.stop_task(cluster=CLUSTER, task=arn)
+        task = ecs.wait(arn)
+        self.assertEqual(task["containers"][0]["exitCode"], 7)
+        arn = ecs.run(ecs.define({"environment": [{"name": "A", "value": "b c"}]}), ["env", "A"])
+        ecs.wait(arn)
+        self.assertEqual(ecs.lines(arn), ["A=b c"])
+        task = ecs.finish(ecs.define({"entryPoint": ["/absent"]}))
+        self.assertEqual(task["stopCode"], "TaskFailedToStart")
+        self.assertRegex(task["stoppedReason"].lower(), "no such file or directory")
+        return ecs
+
+    def assert_no_orphans(self, ecs):
+        """Without a pid namespace it is not the kernel that ends them."""
+        arn = ecs.run(ecs.define(), ["orphan"])
+        self.assertEqual(ecs.wait(arn)["containers"][0]["exitCode"], 0)
+        pid = int(ecs.lines(arn)[0])
+        self.assertFalse(os.path.exists(f"/proc/{pid}"), "a child of the task outlived it")
+
+    def assert_sees_only_its_image(self, ecs):
+        arn = ecs.run(ecs.define(), ["look", "/"])
+        ecs.wait(arn)
+        self.assertEqual(sorted(ecs.lines(arn)), ["dev", "etc", "extra", "pid 1", "probe", "proc"])
+        arn = ecs.run(ecs.define({"user": "65532:65532", "workingDirectory": "/proc"}), ["who"])
+        ecs.wait(arn)
+        self.assertEqual(ecs.lines(arn), ["uid 65532 gid 65532 cwd /proc"])
+        task = ecs.finish(ecs.define({"readonlyRootFilesystem": True}), ["touch", "/written"])
+        self.assertEqual(task["containers"][0]["exitCode"], 30)  # EROFS
+        for command, code in (("segfault", 139), ("abort", 139)):
+            task = ecs.finish(ecs.define(), [command])
+            self.assertEqual(task["containers"][0]["exitCode"], code)
+
+    def test_user_namespaces(self):
+        ecs = self.run_in("user-namespaces")
+        self.assertIn("user, mount and pid namespaces", ecs.sandbox.log())
+        self.assert_sees_only_its_image(ecs)
+
+    def test_bubblewrap(self):
+        ecs = self.run_in("bubblewrap")
+        self.assertIn("processes without Docker: bubblewrap", ecs.sandbox.log())
+        self.assert_sees_only_its_image(ecs)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root may chroot")
     def test_chroot(self):
-        self.assertIn("a chroot as root", self.run_in("chroot"))
+        ecs = self.run_in("chroot")
+        self.assertIn("a chroot as root", ecs.sandbox.log())
+        self.assert_no_orphans(ecs)
 
     def test_in_place(self):
-        self.assertIn("programs start in place", self.run_in("in-place"))
+        ecs = self.run_in("in-place")
+        self.assertIn("programs start in place", ecs.sandbox.log())
+        self.assert_no_orphans(ecs)
 
 
 class Leftovers(unittest.TestCase):
@@ -109,7 +154,7 @@ class Leftovers(unittest.TestCase):
         self.state_dir = tempfile.mkdtemp(prefix="sandbox-test-")
         self.addCleanup(shutil.rmtree, self.state_dir, ignore_errors=True)
 
-    def start(self, isolation="namespaces"):
+    def start(self, isolation=ISOLATIONS[0]):
         sandbox = Sandbox(
             state_dir=self.state_dir,
             engine="process",
@@ -138,7 +183,7 @@ class Leftovers(unittest.TestCase):
         return pids
 
     def test_ten_tasks_die_with_a_killed_sandbox_and_the_next_one_cleans_up(self):
-        for isolation in ("namespaces", "in-place"):
+        for isolation in ISOLATIONS:
             with self.subTest(isolation):
                 sandbox = self.start(isolation)
                 pids = self.run_ten(sandbox)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-from . import images
+from . import images, launcher
 
 logger = logging.getLogger("sandbox.engine")
 
@@ -35,6 +35,8 @@ class Isolation:
             )
             layer = "a throw-away layer" if self.overlay else "a copy"
             return f"{how}, each on {layer} of its image; the network is this machine's"
+        if self.mode == "bubblewrap":
+            return "bubblewrap, each in a copy of its image; the network is this machine's"
         if self.mode == "chroot":
             return (
                 "a chroot as root, since this machine allows no namespaces; "
@@ -46,37 +48,40 @@ class Isolation:
         )
 
 
-MODES = ("namespaces", "chroot", "in-place")
+IN_PLACE = Isolation("in-place", False, False)
+
+
+def candidates():
+    """What may work, by the name that SANDBOX_ISOLATION has for it, best first."""
+    as_root = os.geteuid() == 0
+    if as_root:
+        yield "namespaces", Isolation("namespaces", False, True)
+        yield "namespaces", Isolation("namespaces", False, False)
+    if shutil.which("bwrap"):
+        yield "bubblewrap", Isolation("bubblewrap", True, False)
+    yield "user-namespaces", Isolation("namespaces", True, True)
+    yield "user-namespaces", Isolation("namespaces", True, False)
+    if as_root:
+        yield "chroot", Isolation("chroot", False, False)
+    yield "in-place", IN_PLACE
 
 
 def find(folder):
-    """The best of MODES that works in `folder`; SANDBOX_ISOLATION names another one, for tests."""
+    """The best that works in `folder`; SANDBOX_ISOLATION names another one, for tests."""
     wanted = os.environ.get("SANDBOX_ISOLATION")
-    if wanted and wanted not in MODES:
-        sys.exit(f"error: SANDBOX_ISOLATION is {wanted}; known are {', '.join(MODES)}")
-    as_root = os.geteuid() == 0
-    candidates = [
-        Isolation("namespaces", own, overlay)
-        for own in ([False, True] if as_root else [True])
-        for overlay in (True, False)
-    ]
-    if as_root:
-        candidates.append(Isolation("chroot", False, False))
-    for candidate in candidates:
-        if wanted in (None, candidate.mode):
-            problem = probe(candidate, folder)
+    for name, candidate in candidates():
+        if wanted in (None, "", name):
+            problem = None if candidate == IN_PLACE else probe(candidate, folder)
             if problem is None:
                 return candidate
             logger.info("no %s: %s", candidate, problem)
-            if wanted == "chroot":
-                sys.exit(f"error: this machine allows no chroot: {problem}")
-    if wanted == "namespaces":
-        sys.exit("error: this machine allows no namespaces")
-    return Isolation("in-place", False, False)
+    sys.exit(f"error: SANDBOX_ISOLATION is {wanted}, which is unknown or impossible here")
 
 
 def probe(isolation, folder):
     """Why an empty container does not start this way, or None when it does."""
+    if isolation.mode == "bubblewrap":
+        return probe_bubblewrap()
     scratch = tempfile.mkdtemp(prefix="probe-", dir=folder)
     try:
         spec = {
@@ -119,6 +124,27 @@ def probe(isolation, folder):
         images.remove_tree(scratch)
 
 
+def probe_bubblewrap():
+    """As `probe`, with this machine's own files: bubblewrap starts nothing from an empty root."""
+    spec = {
+        "root": "/",
+        "read_only": True,
+        "uid": 65532,
+        "gid": 65532,
+        "hostname": "probe",
+        "folder": "/",
+        "environment": {},
+    }
+    command = ["bwrap", *launcher.bubblewrap_options(spec), sys.executable, "-I", "-S", "-c", ""]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=PROBE_SECONDS)
+    except subprocess.CalledProcessError as error:
+        return error.stderr.strip() or f"exit code {error.returncode}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None
+
+
 def launcher_command():
     # Isolated, without site-packages: it starts in a third of the time.
     return [sys.executable, "-I", "-S", "-B", LAUNCHER]
@@ -132,6 +158,7 @@ def root_of(isolation, folder, image_root):
         "own_user_namespace": isolation.own_user_namespace,
         "root": root,
         "overlay": None,
+        "bubblewrap": shutil.which("bwrap"),
     }
     if isolation.overlay:
         upper, work = os.path.join(folder, "upper"), os.path.join(folder, "work")

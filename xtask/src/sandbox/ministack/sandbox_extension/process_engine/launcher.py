@@ -16,6 +16,7 @@ import os
 import signal
 import stat
 import sys
+import time
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
@@ -41,6 +42,8 @@ LINKS = {
     "stderr": "/proc/self/fd/2",
 }
 FILES_OF_THE_MACHINE = ("hosts", "resolv.conf")
+# How long a program may take to replace a bubblewrap that does not let us look at it.
+STARTED_AFTER_SECONDS = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,13 +67,17 @@ def main():
         return
     go_read, go_write = os.pipe()
     error_read, error_write = os.pipe()
+    told_read, told_write = os.pipe()
     child = os.fork()
     if child == 0:
         status.close()
         os.close(go_write)
         os.close(error_read)
+        os.close(told_read)
+        spec["told"] = told_write
         become_the_task(spec, go_read, error_write)
     os.close(error_write)
+    os.close(told_write)
     # The task alone holds its pipes now, so that their end is its end.
     os.dup2(0, 1)
     os.dup2(0, 2)
@@ -80,6 +87,9 @@ def main():
     os.write(go_write, b"g")
     with os.fdopen(error_read) as errors:
         error = errors.read()
+    if spec["isolation"] == "bubblewrap" and not error:
+        follow_bubblewrap(child, told_read, status)
+        return
     status.write(json.dumps({"error": error} if error else {"pid": child}) + "\n")
     code = reap(child, spec["isolation"])
     if not error:
@@ -117,7 +127,9 @@ def become_the_task(spec, go_read, error_write):
         # Nothing to read means that the launcher has died.
         if os.read(go_read, 1) != b"g":
             os._exit(1)
-        if spec["isolation"] == "namespaces":
+        if spec["isolation"] == "bubblewrap":
+            become_bubblewrap(spec)
+        elif spec["isolation"] == "namespaces":
             check(libc.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC), "unshare")
             check(libc.sethostname(spec["hostname"].encode(), len(spec["hostname"])), "hostname")
             enter_root(spec)
@@ -129,9 +141,7 @@ def become_the_task(spec, go_read, error_write):
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         # Cleared by the change of the user.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        for number in signal.Signals:
-            if number not in (signal.SIGKILL, signal.SIGSTOP):
-                signal.signal(number, signal.SIG_DFL)
+        reset_signals()
         if spec["probe"]:
             os._exit(0)
         execute(spec)
@@ -139,6 +149,76 @@ def become_the_task(spec, go_read, error_write):
         os.write(error_write, str(error).encode())
     finally:
         os._exit(125)
+
+
+def reset_signals():
+    for number in signal.Signals:
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def become_bubblewrap(spec):
+    """It makes the namespaces and the mounts, and stays as the parent of the task."""
+    root = spec["root"]
+    copy_files_of_the_machine(root)
+    for name in ("proc", "dev"):
+        folder_in(root, name)
+    # Options are read from a file without a name: the environment may hold secrets.
+    options = os.memfd_create("options")
+    text = "\0".join([*bubblewrap_options(spec), "--json-status-fd", str(spec["told"]), ""])
+    os.write(options, os.fsencode(text))
+    os.lseek(options, 0, os.SEEK_SET)
+    for each in (options, spec["told"]):
+        os.set_inheritable(each, True)
+    reset_signals()
+    program = spec["bubblewrap"]
+    os.execv(program, [program, "--args", str(options), "--", *spec["argv"]])
+
+
+def bubblewrap_options(spec):
+    root = ["--ro-bind" if spec["read_only"] else "--bind", spec["root"], "/"]
+    environment = [
+        word for name, value in spec["environment"].items() for word in ("--setenv", name, value)
+    ]
+    return [
+        *("--unshare-user", "--uid", str(spec["uid"]), "--gid", str(spec["gid"])),
+        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", spec["hostname"]),
+        *("--die-with-parent", "--as-pid-1"),
+        *root,
+        *("--proc", "/proc", "--dev", "/dev", "--chdir", spec["folder"]),
+        *("--clearenv", *environment),
+    ]
+
+
+def follow_bubblewrap(child, told, status):
+    """It tells the task's process id first and an exit code last, unless nothing was started."""
+    with os.fdopen(told) as documents:
+        first = documents.readline()
+        task = json.loads(first)["child-pid"] if first else None
+        if task and has_started(task, child):
+            status.write(json.dumps({"pid": task}) + "\n")
+            task = None
+        code = reap(child, "bubblewrap")
+        ran = any("exit-code" in json.loads(line) for line in documents)
+    if ran and task:
+        status.write(json.dumps({"pid": task}) + "\n")
+    if ran or task is None and first:
+        status.write(json.dumps({"code": code}) + "\n")
+
+
+def has_started(task, bubblewrap):
+    """Whether the program has taken over; False once both have ended."""
+    deadline = time.monotonic() + STARTED_AFTER_SECONDS
+    while os.waitid(os.P_PID, bubblewrap, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        try:
+            if os.readlink(f"/proc/{task}/exe") != os.readlink(f"/proc/{bubblewrap}/exe"):
+                return True
+        except OSError:
+            # A bubblewrap with rights of its own does not let us look.
+            if time.monotonic() > deadline:
+                return True
+        time.sleep(0.001)
+    return False
 
 
 def enter_root(spec):
