@@ -104,7 +104,7 @@ class OtherIsolation(unittest.TestCase):
         self.assertEqual(ecs.lines(arn), ["A=b c"])
         task = ecs.finish(ecs.define({"entryPoint": ["/absent"]}))
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
-        self.assertRegex(task["stoppedReason"].lower(), "no such file or directory")
+        self.assertRegex(task["stoppedReason"], "/absent.*: no such file or directory$")
         return ecs
 
     def assert_no_orphans(self, ecs):

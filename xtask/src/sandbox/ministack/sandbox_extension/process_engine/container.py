@@ -105,9 +105,11 @@ class Container:
                 .decode(errors="replace")
                 .strip()
             )
+            # A program's own words; the reason is written as Docker writes it.
+            what, colon, reason = said.rpartition(": ")
             raise EngineError(
                 "failed to create task for container: failed to create shim task: "
-                + answer.get("error", f"the launcher ended: {said}")
+                + answer.get("error", f"the launcher ended: {what}{colon}{reason.lower()}")
             )
         self._pid = answer["pid"]
         self._state["StartedAt"] = now()
