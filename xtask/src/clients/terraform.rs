@@ -21,6 +21,7 @@ use crate::failure::Problem;
 use crate::interrupt::Interrupt;
 use change::PlannedChange;
 use diagnostics::Diagnostics;
+pub use diagnostics::StalePlan;
 use outputs::Outputs;
 pub use saved_plan::{Basis, SavedPlan};
 
@@ -153,12 +154,12 @@ impl Terraform {
             program = program.arg(format!("-var=service_docker_tag={tag}"));
         }
         self.run_json(
+            "planning",
             program.arg(format!("-out={}", file.display())),
             interrupt,
             |message| on_line(text_of(message)),
         )
-        .await
-        .with_context(|| format!("planning {}", self.root.display()))?;
+        .await?;
         let show = self.program("show").args(["-json", "-no-color"]).arg(&file);
         let text = show
             .read(interrupt)
@@ -189,7 +190,7 @@ impl Terraform {
             .grace(APPLY_GRACE)
             .arg(plan.file()?);
         let mut outputs = None;
-        self.run_json(program, interrupt, |message| {
+        self.run_json("applying", program, interrupt, |message| {
             if message["type"] == "outputs" {
                 outputs = Some(message["outputs"].clone());
             } else if message["type"] == "apply_complete" {
@@ -198,8 +199,7 @@ impl Terraform {
                 on_progress(Said::Line(text_of(message)));
             }
         })
-        .await
-        .with_context(|| format!("applying {}", self.root.display()))?;
+        .await?;
         Outputs::read(&outputs.context("the apply printed no outputs")?)
     }
 
@@ -233,9 +233,8 @@ impl Terraform {
         for (name, value) in &self.vars {
             program = program.arg(format!("-var={name}={value}"));
         }
-        self.run_json(program, interrupt, |_| {})
-            .await
-            .with_context(|| format!("applying {}", self.root.display()))?;
+        self.run_json("applying", program, interrupt, |_| {})
+            .await?;
         Ok(())
     }
 
@@ -253,8 +252,10 @@ impl Terraform {
             .fold(program, |program, name| program.env_remove(name))
     }
 
+    /// `doing` is what an error or an interrupt came in the middle of.
     async fn run_json(
         &self,
+        doing: &str,
         program: Program,
         interrupt: &Interrupt,
         mut on_message: impl FnMut(&Value),
@@ -271,10 +272,12 @@ impl Terraform {
                     _ => diagnostics.other(line),
                 }
             })
-            .await?;
+            .await
+            .with_context(|| format!("{doing} {}", self.root.display()))?;
         if finished.interrupted {
             return Err(Problem::interrupted(format!(
-                "interrupted; Terraform was asked once to stop and ended by itself: `{shown}`"
+                "interrupted while {doing} {}: Terraform was asked once to stop and ended by itself",
+                self.root.display()
             ))
             .into());
         }
@@ -286,7 +289,8 @@ impl Terraform {
             self.data_dir.display(),
             self.root.display()
         );
-        Err(diagnostics.into_error(&shown, &unlock))
+        let error = diagnostics.into_error(&shown, &unlock);
+        Err(error.context(format!("{doing} {}", self.root.display())))
     }
 
     /// What `init` depends on: the configuration of the root and of everything beside it that it may

@@ -55,7 +55,7 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     confirm(session, &change, args.yes)?;
     let me = me(session, args.author.as_deref()).await?;
     let claim = claim(session, &me, Purpose::Deploy, false).await?;
-    let deployed = apply(session, change, image, &claim, looked).await;
+    let deployed = apply(session, change, image, &claim, looked, args.yes).await;
     claim.give_back(session).await;
     session.reporter.result(deployed?);
     Ok(0)
@@ -67,9 +67,10 @@ async fn apply(
     image: PushedImage,
     claim: &Claim,
     looked: Instant,
+    yes: bool,
 ) -> anyhow::Result<String> {
     let paused = require_paused(session, claim, Some(looked)).await?;
-    let deployed = apply_terraform(session, change, image, &paused).await?;
+    let deployed = apply_terraform(session, change, image, &paused, yes).await?;
     Ok(deployed.outputs.service_docker_tag)
 }
 

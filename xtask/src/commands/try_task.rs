@@ -177,7 +177,7 @@ async fn apply_and_run(
     claim: &Claim,
 ) -> anyhow::Result<Verdict> {
     let launch = &tried.args.launch;
-    let tag = tried.image.tag.clone();
+    let (yes, tag) = (tried.args.yes, tried.image.tag.clone());
     let seek = async |outputs: &Outputs| {
         let wishes = name_what_is_tried(wishes(launch, session), outputs, &tag);
         seek_task(session, outputs, &launch.task, &wishes).await
@@ -188,12 +188,14 @@ async fn apply_and_run(
         Some(outputs) => {
             let (paused, sought) =
                 tokio::try_join!(require_paused(session, claim, None), seek(outputs))?;
-            let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
+            let deployed =
+                apply_terraform(session, tried.change, tried.image, &paused, yes).await?;
             (deployed, sought, paused)
         }
         None => {
             let paused = require_paused(session, claim, Some(tried.looked)).await?;
-            let deployed = apply_terraform(session, tried.change, tried.image, &paused).await?;
+            let deployed =
+                apply_terraform(session, tried.change, tried.image, &paused, yes).await?;
             let (paused, sought) = tokio::try_join!(
                 require_paused(session, claim, None),
                 seek(&deployed.outputs)

@@ -246,7 +246,8 @@ fn extension_hash() -> anyhow::Result<String> {
 fn get(port: u16, path: &str) -> std::io::Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    // On a busy machine it may be slow, and one that is taken for dead is thrown away with all it holds.
+    stream.set_read_timeout(Some(Duration::from_secs(15)))?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use crate::clients::terraform::outputs::Outputs;
-use crate::clients::terraform::{Basis, Said, SavedPlan};
+use crate::clients::terraform::{Basis, Said, SavedPlan, StalePlan};
 use crate::failure::Problem;
 use crate::names::{ImageTag, short_tag};
 use crate::plan::Plan;
@@ -156,11 +156,32 @@ fn ask(session: &Session) -> anyhow::Result<()> {
 }
 
 /// Applies the saved plan. It takes the image, since a definition must not name one that is not
-/// there, and the proof that auto-deploy is paused.
+/// there, and the proof that auto-deploy is paused. A plan that somebody's apply has made stale (a
+/// killed call's Terraform that was still writing, for one) is made again, once, and is asked about
+/// unless `yes`.
 pub async fn apply_terraform(
     session: &Session,
     plan: SavedPlan,
     image: PushedImage,
+    paused: &Paused,
+    yes: bool,
+) -> anyhow::Result<Deployed> {
+    match apply_once(session, plan, &image, paused).await {
+        Err(error) if error.downcast_ref::<StalePlan>().is_some() => {
+            let why = format!("{StalePlan}: planning again");
+            session.reporter.warning(Step::Apply, why);
+            let plan = plan_terraform(session, &image.tag).await?;
+            confirm(session, &plan, yes)?;
+            apply_once(session, plan, &image, paused).await
+        }
+        applied => applied,
+    }
+}
+
+async fn apply_once(
+    session: &Session,
+    plan: SavedPlan,
+    image: &PushedImage,
     _paused: &Paused,
 ) -> anyhow::Result<Deployed> {
     // No await from here to the report: a watch that gives up a loop sees an apply that has begun.
@@ -202,5 +223,8 @@ pub async fn apply_terraform(
         let why = format!("the next loop will plan in full: {error:#}");
         session.reporter.detail(Step::Apply, why);
     }
-    Ok(Deployed { outputs, image })
+    Ok(Deployed {
+        outputs,
+        image: image.clone(),
+    })
 }

@@ -1,11 +1,12 @@
-//! SIGKILL while Terraform works: no lock stays, no Terraform goes on for ever, and the next call
-//! converges.
+//! SIGKILL at any point: no lock stays, no Terraform goes on for ever, and the next call converges,
+//! with exactly one task.
 
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use rustix::process::Signal;
 
-use crate::harness::{Shared, state_lock};
+use crate::harness::{FakeBin, Shared, fault_rounds, has_terraform, state_lock, tasks_of, which};
 
 /// A tree that no earlier test has deployed, so that there is something to build and to apply.
 fn change_something(shared: &Shared, what: &str) {
@@ -21,22 +22,11 @@ fn undo(shared: &Shared) {
 
 /// Waits until no Terraform works on this checkout any more.
 fn wait_for_terraform(shared: &Shared) {
-    let root = shared.checkout.root.to_string_lossy().into_owned();
     let deadline = Instant::now() + Duration::from_secs(90);
-    while is_running(&format!("-chdir={root}")) {
+    while has_terraform(shared) {
         assert!(Instant::now() < deadline, "an orphan Terraform goes on");
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-fn is_running(argument: &str) -> bool {
-    let processes = std::process::Command::new("ps")
-        .args(["-e", "-ww", "-o", "args="])
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&processes.stdout)
-        .lines()
-        .any(|process| process.starts_with("terraform ") && process.contains(argument))
 }
 
 #[test]
@@ -52,4 +42,89 @@ fn a_killed_apply_is_ended_gracefully_by_its_watcher() {
     undo(shared);
     shared.checkout.xtask(args).run().expect_code(0);
     assert_eq!(lock, None);
+}
+
+/// The next call may plan while the killed one's Terraform still writes the state.
+#[test]
+fn a_state_that_moved_since_the_plan_is_planned_again() {
+    let (shared, _lock) = Shared::alone();
+    let folder = shared.checkout.root.join("target/moved");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let script = format!(
+        r#"#!/usr/bin/env python3
+import json, os, pathlib, subprocess, sys
+terraform, moved = "{}", pathlib.Path("{}/moved")
+if "apply" in sys.argv and not moved.exists():
+    moved.touch()
+    state = json.loads(subprocess.check_output([terraform, sys.argv[1], "state", "pull"]))
+    state["serial"] += 1
+    push = [terraform, sys.argv[1], "state", "push", "-"]
+    subprocess.run(push, input=json.dumps(state).encode(), stdout=sys.stderr, check=True)
+os.execv(terraform, [terraform, *sys.argv[1:]])
+"#,
+        which("terraform").display(),
+        folder.display()
+    );
+    let bin = FakeBin::named("moving-terraform").script("terraform", &script);
+    let file = "infra/ecs-tasks/template/moved.tf";
+    shared.checkout.write(file, "# something to apply\n");
+    let ended = shared
+        .checkout
+        .xtask(["try", "my-new-task-name", "--sandbox"])
+        .env("PATH", bin.first())
+        .run();
+    shared
+        .checkout
+        .git(["clean", "--quiet", "--force", "infra"]);
+    assert!(folder.join("moved").exists(), "{}", ended.stderr);
+    ended
+        .expect_code(0)
+        .expect_stderr("the state has moved since the plan was made: planning again");
+}
+
+/// A step, by the beginning of its first line, and how long it takes at most, in milliseconds.
+const PHASES: [(&str, u64); 6] = [
+    ("  build ", 3_000),
+    ("  push ", 60),
+    ("  plan ", 4_000),
+    ("  apply ", 4_000),
+    ("  launch ", 60),
+    ("  task ", 1_500),
+];
+
+#[test]
+fn killed_anywhere_the_same_call_again_converges_with_one_task() {
+    let (shared, _lock) = Shared::alone();
+    for round in 0..fault_rounds() {
+        let mut dice = Rng::with_seed(u64::try_from(round).unwrap());
+        change_something(shared, &format!("killed in round {round}"));
+        let author = format!("killed-{round}");
+        let args = ["try", "diagnose", "--sandbox", "--author", &author, "--"];
+        let args = [&args[..], &["--print", "it runs", "--sleep", "300"]].concat();
+        // Of three rounds each kills in an earlier and in a later phase, so that all come up.
+        for (phase, longest) in [PHASES[round % 3], PHASES[round % 3 + 3]] {
+            let delay = Duration::from_millis(dice.u64(0..longest));
+            eprintln!("round {round}: killed {delay:?} after{phase}");
+            let running = shared.checkout.xtask(&args).spawn();
+            running.wait_for(phase);
+            std::thread::sleep(delay);
+            running.signal(Signal::KILL);
+            assert_eq!(running.end().code, 128 + 9);
+        }
+        let running = shared.checkout.xtask(&args).spawn();
+        running.wait_for("it runs").signal(Signal::INT);
+        let ended = running.end().expect_code(130);
+        undo(shared);
+        assert_eq!(
+            tasks_of(&shared.endpoint, &author).len(),
+            1,
+            "{}",
+            ended.stderr
+        );
+        wait_for_terraform(shared);
+        assert_eq!(state_lock(shared), None);
+    }
+    let args = ["try", "my-new-task-name", "--sandbox"];
+    shared.checkout.xtask(args).run().expect_code(0);
 }

@@ -1,7 +1,7 @@
 //! What a deploy asks about, and what it refuses, outside of the sandbox's leniency: the real
 //! environment's settings, with every address pointing at the sandbox.
 
-use crate::harness::{FakeBin, Invocation, Shared, request, which};
+use crate::harness::{FakeBin, Shared, as_if_real, request, which};
 
 const SIGNED: [(&str, &str); 1] = [(
     "Authorization",
@@ -83,17 +83,6 @@ fn a_file_that_changes_during_the_compile_is_an_error() {
         .expect_code(125)
         .expect_stderr("files changed while the image was compiled");
     assert_eq!(ended.stdout, "");
-}
-
-/// No `--sandbox`: the credentials, the address and the account are what differs from real life.
-fn as_if_real(invocation: Invocation, endpoint: &str) -> Invocation {
-    invocation
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("XTASK_AWS_ACCOUNT_ID", "000000000000")
-        .env("GITHUB_API_URL", format!("{endpoint}/_github"))
-        .env("GH_TOKEN", "a-token")
 }
 
 /// tasks.tf without one entry of `locals.tasks`.

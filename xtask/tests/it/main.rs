@@ -9,7 +9,10 @@
 //! - `bad_input`: everything a user can get wrong, and the error that says so
 //! - `tasks`: what is written about tasks, and what does not fit
 //! - `new_task`: all files of a new task, or none
-//! - `crashes`: SIGKILL while Terraform works, and how a rerun converges
+//! - `crashes`: SIGKILL at any point, and how a rerun converges
+//! - `faults`: the loop behind throttling, resets and expired credentials
+//! - `phases`: Ctrl-C and SIGTERM in the build, the plan and the apply
+//! - `observed`: what a loop sends, and where its secrets are not
 //! - `failures`: a task that fails in every way it can, and what is said about it
 //! - `long_logs`: a hundred thousand lines and more, whole and with bounded memory
 //! - `never_started`: a task that does not get as far as its first line; one of two containers
@@ -50,6 +53,7 @@ mod deploys;
 mod doctor;
 mod engine;
 mod failures;
+mod faults;
 mod harness;
 mod help;
 mod hold;
@@ -63,6 +67,8 @@ mod many;
 mod ministack;
 mod never_started;
 mod new_task;
+mod observed;
+mod phases;
 mod poetry;
 mod readme;
 mod release;

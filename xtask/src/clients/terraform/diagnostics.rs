@@ -1,8 +1,22 @@
 //! What Terraform says when it fails, from its JSON: the errors whole, and a lock's owner by name.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::failure::Problem;
+
+/// In the chain of an apply's error: nothing was changed, and a new plan may well be applied.
+#[derive(Debug)]
+pub struct StalePlan;
+
+impl fmt::Display for StalePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the state has moved since the plan was made")
+    }
+}
+
+impl std::error::Error for StalePlan {}
 
 #[derive(Debug, Default)]
 pub struct Diagnostics {
@@ -56,9 +70,14 @@ impl Diagnostics {
         if let Some(lock) = Lock::find(&text) {
             return lock.into_problem(unlock).into();
         }
-        let hint = if text.contains("Saved plan is stale") {
-            "somebody applied in between: run the command again"
-        } else if text.contains("No valid credential sources")
+        if text.contains("Saved plan is stale") {
+            let problem = Problem::failed(
+                format!("`{shown}` failed:\n{text}"),
+                "somebody applied in between: run the command again",
+            );
+            return anyhow::Error::new(StalePlan).context(problem);
+        }
+        let hint = if text.contains("No valid credential sources")
             || text.contains("failed to refresh cached credentials")
         {
             "Terraform found no AWS credentials: log in (for example `aws sso login`) and set AWS_PROFILE, or add `--sandbox`"
@@ -141,6 +160,20 @@ mod tests {
         let rendered = failure::render(&error);
         let command = "terraform force-unlock 2b0b0a5e-4c0e-2a1e-0e1c-2f2c7b7a9d10\n";
         assert!(rendered.ends_with(command), "{rendered}");
+    }
+
+    #[test]
+    fn a_stale_plan_is_told_from_other_failures() {
+        for (summary, stale) in [("Saved plan is stale", true), ("Invalid index", false)] {
+            let mut diagnostics = Diagnostics::default();
+            diagnostics.read(&serde_json::json!({
+                "type": "diagnostic",
+                "diagnostic": { "severity": "error", "summary": summary, "detail": "" }
+            }));
+            let error = diagnostics.into_error("terraform apply", "terraform force-unlock");
+            assert_eq!(error.downcast_ref::<StalePlan>().is_some(), stale);
+            assert_eq!(failure::exit_code(&error), 125);
+        }
     }
 
     #[test]

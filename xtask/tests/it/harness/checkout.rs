@@ -52,6 +52,17 @@ impl Checkout {
         checkout
     }
 
+    /// For a loop without `--sandbox`: Terraform's state is in the sandbox's bucket all the same.
+    pub fn with_state_in_the_sandbox(self) -> Checkout {
+        let root = "infra/ecs-tasks/environments/test/main.tf";
+        let text = self.read(root);
+        let moved = text.replace("-state-123456789012", "-state-000000000000");
+        assert_ne!(moved, text);
+        self.write(root, &moved);
+        self.commit("the state is in the sandbox");
+        self
+    }
+
     /// The binary under test with these arguments, in this checkout. Nothing of the developer's AWS,
     /// GitHub or xtask set-up gets through.
     pub fn xtask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation {
@@ -212,6 +223,17 @@ impl Invocation {
     pub fn spawn(self) -> Running {
         Running::start(self.command)
     }
+}
+
+/// No `--sandbox`: the credentials, the address and the account are what differs from real life.
+pub fn as_if_real(invocation: Invocation, endpoint: &str) -> Invocation {
+    invocation
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("XTASK_AWS_ACCOUNT_ID", "000000000000")
+        .env("GITHUB_API_URL", format!("{endpoint}/_github"))
+        .env("GH_TOKEN", "a-token")
 }
 
 /// A folder for executables that go before the real ones on PATH.

@@ -8,20 +8,24 @@ mod http;
     reason = "the benchmark, which shares it, counts and slows down as well"
 )]
 pub mod proxy;
+mod python;
 mod running;
 mod sandbox;
 mod tmux;
+mod wire;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use checkout::{
-    Checkout, FakeBin, Invocation, base, copy_folder, repository, target_dir, which,
+    Checkout, FakeBin, Invocation, as_if_real, base, copy_folder, repository, target_dir, which,
 };
 pub use ended::{Ended, filtered};
 pub use http::{always_answering, request};
+pub use python::{Microburst, python};
 pub use running::Running;
-pub use sandbox::{Aws, aws, state_lock};
+pub use sandbox::{Aws, aws, has_terraform, state_lock, tasks_of};
 pub use tmux::Tmux;
+pub use wire::{Behaviour, Wire};
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
 /// tests that only launch and look may use it together.
@@ -73,4 +77,10 @@ impl Shared {
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         )
     }
+}
+
+/// How often the tests that break things do it: `XTASK_FAULT_ROUNDS`, else 3.
+pub fn fault_rounds() -> usize {
+    let rounds = std::env::var("XTASK_FAULT_ROUNDS").ok();
+    rounds.map_or(3, |rounds| rounds.parse().unwrap())
 }

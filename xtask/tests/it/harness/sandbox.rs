@@ -1,6 +1,8 @@
 //! The sandbox past the tool: its AWS, asked and changed directly.
 
-use serde_json::Value;
+use std::process::Command;
+
+use serde_json::{Value, json};
 
 use super::Shared;
 use super::http::request;
@@ -79,4 +81,36 @@ pub fn aws(endpoint: &str, target: &str, input: &Value) -> Value {
     let answer = request(endpoint, "POST", "/", &headers, &input.to_string());
     assert_eq!(answer.status, 200, "{target} {input}: {}", answer.body);
     serde_json::from_str(&answer.body).unwrap_or_default()
+}
+
+/// The ARNs of all tasks that somebody has started, also of those that have stopped.
+pub fn tasks_of(endpoint: &str, author: &str) -> Vec<String> {
+    let mut arns = Vec::new();
+    for status in ["RUNNING", "STOPPED"] {
+        let input = json!({ "cluster": "api-test", "startedBy": author, "desiredStatus": status });
+        let target = "AmazonEC2ContainerServiceV20141113.ListTasks";
+        let answer = aws(endpoint, target, &input);
+        let listed = answer["taskArns"].as_array().unwrap();
+        arns.extend(listed.iter().map(|arn| arn.as_str().unwrap().to_owned()));
+    }
+    arns.sort();
+    arns.dedup();
+    arns
+}
+
+/// Does a Terraform of the shared checkout run, whoever started it?
+pub fn has_terraform(shared: &Shared) -> bool {
+    let root = format!("-chdir={}", shared.checkout.root.display());
+    let processes = Command::new("ps")
+        .args(["-e", "-ww", "-o", "args="])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&processes.stdout)
+        .lines()
+        // Its watcher, a shell, has the same arguments.
+        .filter(|process| process.contains(&root))
+        .any(|process| {
+            let mut program = process.split(' ').take(2);
+            program.any(|word| word.ends_with("terraform"))
+        })
 }
