@@ -134,6 +134,17 @@ show_sandbox_warnings() {
   done
 }
 
+# The README's commands where nothing but Rust, git and Python is installed. Everything is built anew
+# there, so it comes last.
+step_bare_machine() {
+  if [[ $OSTYPE != linux* ]]; then
+    note "a bare Debian needs Linux: left to the machines that have it"
+    return
+  fi
+  ensure_debootstrap
+  bash .ci/bare-machine
+}
+
 # By suffix or by first line: the scripts here have no common suffix.
 shell_scripts() {
   local file first
