@@ -7,13 +7,13 @@ use crate::settings::Environment;
 
 /// MiniStack's account; no real account has this number.
 pub const ACCOUNT: &str = "000000000000";
-/// The sandbox lives in one region whatever the environment's is: its backend file names it.
-pub const REGION: &str = "us-east-1";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `http://127.0.0.1:PORT`, for the AWS protocols.
     pub endpoint: String,
+    /// The environment's own, which its Terraform names as well.
+    pub region: String,
     pub access_key_id: String,
     pub secret_access_key: String,
     /// The stand-in for GitHub's REST API.
@@ -24,11 +24,12 @@ pub struct Address {
 }
 
 impl Address {
-    pub fn at_port(port: u16, engine: Engine) -> Self {
+    pub fn at_port(port: u16, engine: Engine, region: &str) -> Self {
         let endpoint = format!("http://127.0.0.1:{port}");
         Address {
             github_api: format!("{endpoint}/_github"),
             endpoint,
+            region: region.to_owned(),
             access_key_id: "test".into(),
             secret_access_key: "test".into(),
             github_token: "sandbox".into(),
@@ -36,12 +37,11 @@ impl Address {
         }
     }
 
-    /// The environment as it is in the sandbox: another account and region, no profile, and never
-    /// protected, since nobody can be harmed here.
+    /// The environment as it is in the sandbox: another account, no profile, and never protected,
+    /// since nobody can be harmed here.
     pub fn environment(environment: &Environment) -> Environment {
         Environment {
             aws_account_id: ACCOUNT.into(),
-            region: REGION.into(),
             profile: None,
             protected: false,
             ..environment.clone()
@@ -54,7 +54,7 @@ impl Address {
             ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
             ("AWS_ACCESS_KEY_ID", &self.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
-            ("AWS_REGION", REGION),
+            ("AWS_REGION", &self.region),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             // An empty file each, so that no profile of the user's can get in.
             ("AWS_CONFIG_FILE", "/dev/null"),

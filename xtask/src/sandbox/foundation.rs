@@ -37,6 +37,7 @@ pub async fn apply(
         env_remove: Address::TERRAFORM_ENV_REMOVED.to_vec(),
         vars: [
             ("aws_account_id", ACCOUNT),
+            ("region", &settings.environment.region),
             ("app", &settings.app),
             ("ecr_repository", &settings.ecr_repository),
             ("environments", &environments),

@@ -109,12 +109,14 @@ impl<'a> Sandbox<'a> {
         Ok(Server::find(&self.folder)?.filter(Server::is_healthy))
     }
 
-    /// Healthy, of this version of our extension, set up to the end, and with the wanted engine.
+    /// Healthy, of this version of our extension, set up to the end, with the wanted engine and in
+    /// the environment's region.
     fn ready(&self) -> anyhow::Result<Option<Server>> {
         let wanted = self.settings.engine;
-        Ok(self
-            .healthy()?
-            .filter(|server| server.is_ready() && wanted.accepts(server.engine())))
+        let region = self.settings.environment.region.as_str();
+        Ok(self.healthy()?.filter(|server| {
+            server.is_ready() && wanted.accepts(server.engine()) && server.region() == region
+        }))
     }
 
     /// A look at the file system alone: whether it is new enough is asked by those who run it.

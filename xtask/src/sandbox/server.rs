@@ -33,6 +33,9 @@ struct Record {
     port: u16,
     #[serde(default)]
     engine: Engine,
+    /// The region that everything in it is in.
+    #[serde(default)]
+    region: String,
     /// The hash of our extension as it was when the process started.
     extension: String,
     /// True once the foundation is in place.
@@ -81,6 +84,7 @@ impl Server {
             .env("SANDBOX_ENGINE", engine.as_str())
             .env("SANDBOX_WORKFLOWS", workflows(settings))
             .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
+            .env("MINISTACK_REGION", &settings.environment.region)
             .env("TMPDIR", make_tmp(folder)?)
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("opening the log twice")?)
@@ -91,6 +95,7 @@ impl Server {
             pid: child.id(),
             port,
             engine,
+            region: settings.environment.region.clone(),
             extension: extension_hash()?,
             ready: false,
         };
@@ -121,11 +126,16 @@ impl Server {
     }
 
     pub fn address(&self) -> Address {
-        Address::at_port(self.record.port, self.record.engine)
+        let Record { port, engine, .. } = self.record;
+        Address::at_port(port, engine, &self.record.region)
     }
 
     pub fn engine(&self) -> Engine {
         self.record.engine
+    }
+
+    pub fn region(&self) -> &str {
+        &self.record.region
     }
 
     pub fn pid(&self) -> u32 {

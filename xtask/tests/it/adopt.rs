@@ -184,6 +184,7 @@ impl Adopted {
         require_only_additions(checkout, &commit);
         let settings = checkout.read("Cargo.toml");
         for line in [
+            "app = \"pfml\"\n",
             "pyproject = \"api/pyproject.toml\"\n",
             "dockerfile = \"api/Dockerfile\"\n",
             "auto_deploy_workflows = [\"deploy.yml\"]\n",
@@ -214,7 +215,7 @@ impl Adopted {
         }
         let ours = std::fs::read_to_string(repository().join("Cargo.toml")).unwrap();
         let profiles = &ours[ours.find("[profile.dev]").unwrap()..];
-        let profiles = &profiles[..profiles.find("[profile.image]").unwrap()];
+        let profiles = &profiles[..profiles.find("# The binary that goes into").unwrap()];
         self.checkout.write(
             "Cargo.toml",
             &format!("[workspace]\nmembers = {members}\nresolver = \"3\"\n\n{profiles}"),

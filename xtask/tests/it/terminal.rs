@@ -185,3 +185,45 @@ fn nothing_is_lost_or_doubled_when_it_scrolls() {
         assert_eq!(everything.matches(once).count(), 1, "{once}\n{everything}");
     }
 }
+
+#[test]
+fn init_asks_what_it_cannot_find_out() {
+    let checkout = Checkout::empty("init-asks");
+    checkout.write(
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"worker\"]\nresolver = \"3\"\n",
+    );
+    checkout.write(
+        "worker/Cargo.toml",
+        "[package]\nname = \"worker\"\nedition = \"2024\"\n",
+    );
+    checkout.write("worker/src/main.rs", "fn main() {}\n");
+    let origin = "https://github.com/acme/shop.git";
+    checkout.git(["remote", "add", "origin", origin]);
+    let command = format!(
+        "cd '{}' && env -u AWS_REGION -u AWS_DEFAULT_REGION NO_COLOR=1 '{}' init; sleep 300",
+        checkout.root.display(),
+        env!("CARGO_BIN_EXE_xtask"),
+    );
+    let tmux = Tmux::start("init-asks", (100, 50), &command);
+    for (question, answer) in [
+        ("(--app):", "shop"),
+        ("(--aws-account-id):", "111122223333"),
+        ("(--region):", "eu-central-1"),
+    ] {
+        tmux.wait_for(&[question]);
+        tmux.type_keys(&[answer, "Enter"]);
+    }
+    let screen = tmux.wait_for(&["a first task:"]);
+    assert!(!screen.contains("--package"), "{screen}");
+    let settings = checkout.read("Cargo.toml");
+    for line in [
+        "app = \"shop\"\n",
+        "package = \"worker\"\n",
+        "github_repository = \"acme/shop\"\n",
+        "aws_account_id = \"111122223333\"\n",
+        "region = \"eu-central-1\"\n",
+    ] {
+        assert!(settings.contains(line), "no {line} in\n{settings}");
+    }
+}
