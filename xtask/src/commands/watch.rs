@@ -51,6 +51,7 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Files) -> anyhow::Re
                 saved |= update(session, seen);
                 if saved && session.reporter.is_cancellable() && !session.interrupt.is_requested() {
                     session.reporter.text("a file was saved: starting again");
+                    session.reporter.giving_up();
                     session.interrupt.ask_to_stop();
                     given_up = true;
                 }
@@ -59,9 +60,8 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Files) -> anyhow::Re
     };
     if given_up {
         session.interrupt.carry_on();
-        session.reporter.end_loop(Err(
-            Problem::interrupted("given up: a file was saved").into()
-        ));
+        let why = Problem::interrupted("given up: a file was saved");
+        session.reporter.end_given_up(&why.into());
         return Ok(true);
     }
     if session.interrupt.is_requested() {

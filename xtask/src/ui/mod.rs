@@ -225,6 +225,16 @@ impl Reporter {
         self.state().end_loop(outcome)
     }
 
+    /// What stops from now on was given up for another loop.
+    pub fn giving_up(&self) {
+        self.state().giving_up();
+    }
+
+    /// The end of a loop that was given up.
+    pub fn end_given_up(&self, why: &anyhow::Error) {
+        self.state().end_given_up(why);
+    }
+
     pub fn begin_again(&self, record: Option<(&Path, String)>) {
         self.state().begin_again(record);
     }

@@ -201,23 +201,40 @@ impl State {
         if let Some(error) = &error {
             self.show_error(error);
         }
-        let at = self.since.elapsed();
-        let summary = Summary::new(
-            &self.timeline,
-            humantime::format_rfc3339_millis(self.started_at).to_string(),
-            at,
-            code,
-            self.verdict.take(),
-            error.as_ref(),
-        );
-        let spans = summary.steps.iter();
-        let ran = spans
-            .filter(|span| span.state != timeline::State::Skipped)
-            .count();
+        let summary = self.summary(code, error.as_ref());
         // A command of one or two steps has no time to account for.
-        if ran > 2 {
+        if summary.steps_run() > 2 {
             self.screen.stderr(&summary.render());
         }
+        self.close_loop(summary);
+        code
+    }
+
+    /// What stops from now on was given up; it has not failed.
+    pub fn giving_up(&mut self) {
+        self.failed = true;
+    }
+
+    /// The end of a loop that was given up: the record says why, and there is nothing to account for.
+    pub fn end_given_up(&mut self, why: &anyhow::Error) {
+        let summary = self.summary(failure::exit_code(why), Some(why));
+        self.close_loop(summary);
+    }
+
+    fn summary(&mut self, code: u8, error: Option<&anyhow::Error>) -> Summary {
+        Summary::new(
+            &self.timeline,
+            humantime::format_rfc3339_millis(self.started_at).to_string(),
+            self.since.elapsed(),
+            code,
+            self.verdict.take(),
+            error,
+        )
+    }
+
+    fn close_loop(&mut self, summary: Summary) {
+        let at = summary.took;
+        let dry = summary.exit_code == 0 && summary.steps_run() < 2;
         let document = serde_json::to_string_pretty(&summary).unwrap_or_default();
         if self.options.json == Json::Document {
             self.screen.close();
@@ -232,7 +249,6 @@ impl State {
         );
         self.screen.close();
         if let Some(recorder) = self.recorder.take() {
-            let dry = code == 0 && ran < 2;
             let ended = if dry {
                 recorder.discard()
             } else {
@@ -240,7 +256,6 @@ impl State {
             };
             self.recorded(ended);
         }
-        code
     }
 
     fn show_error(&mut self, error: &anyhow::Error) {

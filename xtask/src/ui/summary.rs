@@ -80,6 +80,12 @@ impl Summary {
         }
     }
 
+    /// How many steps were more than skipped.
+    pub fn steps_run(&self) -> usize {
+        let spans = self.steps.iter();
+        spans.filter(|span| span.state != State::Skipped).count()
+    }
+
     /// The last lines: where the time went, what was skipped and why, where to look further.
     pub fn render(&self) -> String {
         let mut text = String::new();

@@ -78,6 +78,11 @@ fn a_save_during_a_build_cancels_it_and_ctrl_c_ends_the_watch() {
     undo(shared);
     assert_eq!(pids().len(), 2);
     assert!(!ended.stderr.contains(WATCHING), "{}", ended.stderr);
+    // A build that was given up has not failed, and is no error.
+    let (first, second) = ended.stderr.split_once("starting again\n").unwrap();
+    assert!(!first.contains('✗'), "{first}");
+    assert!(second.contains("– build     given up"), "{second}");
+    assert_eq!(second.matches("error:").count(), 1, "{second}");
 }
 
 #[test]
