@@ -216,7 +216,7 @@ impl Terraform {
         if value.as_object().is_some_and(serde_json::Map::is_empty) {
             return Err(Problem::failed(
                 format!("nothing is deployed from {} yet", self.root.display()),
-                "deploy first: cargo xtask deploy-test",
+                "deploy first: `cargo xtask try TASK` does that too, with the same --env or --sandbox",
             )
             .into());
         }

@@ -5,6 +5,7 @@ use std::process::Command;
 use expect_test::expect;
 
 use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, filtered, request};
+use crate::terminal::UNBUILT;
 
 #[test]
 fn an_unknown_task_offers_near_names() {
@@ -22,6 +23,20 @@ fn an_unknown_task_offers_near_names() {
         error: there is no task `my-new-task` in infra/ecs-tasks/template/tasks.tf
 
         hint: did you mean `my-new-task-name`?
+    "#]]
+    .assert_eq(&ended.snapshot());
+}
+
+#[test]
+fn where_nothing_is_deployed_yet_the_hint_fits_the_sandbox() {
+    let ended = UNBUILT.xtask(["logs", "diagnose", "--sandbox"]).run();
+    expect![[r#"
+        exit code: 125
+        --- stdout
+        --- stderr
+        error: nothing is deployed from [CHECKOUT]/infra/ecs-tasks/environments/test yet
+
+        hint: deploy first: `cargo xtask try TASK` does that too, with the same --env or --sandbox
     "#]]
     .assert_eq(&ended.snapshot());
 }

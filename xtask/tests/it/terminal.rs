@@ -9,7 +9,7 @@ use regex_lite::Regex;
 use crate::harness::{Checkout, FakeBin, Shared, Tmux, filtered};
 
 /// A checkout with a sandbox of its own in which nothing was ever built or deployed.
-static UNBUILT: LazyLock<Checkout> = LazyLock::new(|| {
+pub static UNBUILT: LazyLock<Checkout> = LazyLock::new(|| {
     let checkout = Checkout::named("view");
     checkout.xtask(["sandbox", "up"]).run().expect_code(0);
     checkout
