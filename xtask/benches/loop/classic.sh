@@ -18,7 +18,8 @@ docker build --quiet --platform linux/amd64 --tag "$REPOSITORY:$TAG" --file api/
 step build
 
 aws ecr get-login-password | docker login --username AWS --password-stdin "$REPOSITORY" 2>/dev/null
-docker push --quiet "$REPOSITORY:$TAG"
+# The tag is immutable: what the same commit has pushed before is refused, and is there.
+docker push --quiet "$REPOSITORY:$TAG" 2>"$STEPS.push" || grep -q immutable "$STEPS.push"
 step push
 
 cd infra/ecs-tasks/environments/classic

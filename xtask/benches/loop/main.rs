@@ -8,7 +8,9 @@
 //! All times depend on the machine and on what else it does: the ratios are what counts. Set by
 //! environment variables: `BENCH_ROUNDS` (5), `BENCH_SIZES` (10,60,200: task definitions),
 //! `BENCH_AWS_ROUNDS` (2) and `BENCH_AWS_SIZES` (10) of the profile that is nearer to AWS,
-//! `BENCH_PROVISIONING_SECONDS` there (25), `BENCH_JSON` (a file, beside the table).
+//! `BENCH_PROVISIONING_SECONDS` there (25), `BENCH_JSON` (a file, beside the table),
+//! `BENCH_TRIPS` (set: names the trips before RunTask that waited for each other). `--profile dev`
+//! takes the xtask that is built already.
 //!
 //! The AWS-like profile adds 80 ms to each round trip, the registry's too; registers twenty task
 //! definitions at once and then one a second; and provisions for 25 s. Not simulated: TLS, the
@@ -323,7 +325,7 @@ impl Bench {
             succeed(&mut init);
         }
         // Nothing of this is measured, and each of these finds its caches warm afterwards.
-        for contender in [Contender::Classic, Contender::Try, Contender::Floor] {
+        for contender in [Contender::Floor, Contender::Try, Contender::Classic] {
             for case in [Case::OneLine, Case::Nothing] {
                 self.turn(contender, case);
             }
