@@ -14,6 +14,7 @@ use crate::steps::preflight::preflight;
 use crate::steps::protected::{require_confirmed, require_on_main};
 use crate::steps::push_image::{PushedImage, publish};
 use crate::steps::require_paused::{is_auto_deploy, own_run, require_paused};
+use crate::ui::Step;
 
 pub async fn run(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let itself = is_auto_deploy(&session.settings, own_run(&env_var).as_ref());
@@ -81,9 +82,10 @@ async fn skipped(session: &Session, me: &Me) -> bool {
         return false;
     };
     let held = hold::describe(&hold, Moment::now());
-    // One line, as GitHub reads it from a job's output.
-    session.reporter.text(format!(
-        "::notice title=Not deployed::{held}. Its release deploys main."
-    ));
+    // GitHub shows it beside the run, which is green.
+    session.reporter.warning(
+        Step::Hold,
+        format!("not deployed: {held}. Its release deploys main."),
+    );
     true
 }

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::harness::{FakeBin, Shared, request, which};
+use crate::harness::{FakeBin, Shared, always_answering, as_if_real, request, which};
 
 #[test]
 fn an_active_auto_deploy_refuses_before_anything_is_done() {
@@ -82,6 +82,29 @@ fn unknown_refuses() {
         let refused = shared.checkout.xtask(["deploy-test", "--sandbox"]).run();
         reset_github(&shared.endpoint);
         refused
+            .expect_code(126)
+            .expect_stderr("nobody can tell whether auto-deploy to test is paused");
+    }
+}
+
+/// An answer that is not GitHub's says nothing about auto-deploy.
+#[test]
+fn odd_answers_refuse() {
+    let (shared, _together) = Shared::together();
+    for answer in [
+        "<html>sign in</html>",
+        "{}",
+        "[]",
+        "null",
+        r#"{"state": 5, "name": "x", "html_url": "x"}"#,
+        r#"{"state": "paused", "name": "x", "html_url": "x", "total_count": 0, "workflow_runs": []}"#,
+        r#"{"state": "disabled_manually", "name": "x", "html_url": "x", "total_count": 3, "workflow_runs": []}"#,
+        r#"{"state": "disabled_manually", "name": "x", "html_url": "x"}"#,
+    ] {
+        let github = always_answering(200, "application/json", answer);
+        as_if_real(shared.checkout.xtask(["deploy-test"]), &shared.endpoint)
+            .env("GITHUB_API_URL", github)
+            .run()
             .expect_code(126)
             .expect_stderr("nobody can tell whether auto-deploy to test is paused");
     }

@@ -62,6 +62,49 @@ fn an_image_that_is_not_in_ecr_is_not_deployed() {
         .expect_stderr("cargo xtask build-and-publish --sandbox");
 }
 
+/// The second environment, which has no auto-deploy: deployed, run in, and the first one as it was.
+#[test]
+fn stage_is_an_environment_of_its_own() {
+    let (shared, _alone) = Shared::alone();
+    let sha = shared.checkout.git(["rev-parse", "HEAD"]);
+    let test = shared.deployed("test");
+    // A hold of test is no hold of stage.
+    shared.by("kim", &["hold"]).expect_code(0);
+    shared
+        .by_nobody(&["build-and-publish", "--env", "stage"])
+        .expect_code(0);
+    let deployed = shared.by("jo", &["deploy", "--env", "stage", "--yes"]);
+    let ran = shared.by(
+        "jo",
+        &[
+            "run",
+            "diagnose",
+            "--env",
+            "stage",
+            "--",
+            "--print-env",
+            "SERVICE_DOCKER_TAG",
+        ],
+    );
+    let status = shared.by_nobody(&["status", "--env", "stage"]);
+    shared.let_go("kim");
+    deployed.expect_code(0).expect_stdout(&sha);
+    ran.expect_code(0).expect_stdout(sha.trim());
+    status
+        .expect_code(0)
+        .expect_stdout("stage\n")
+        .expect_stdout("nobody holds it")
+        .expect_stdout("there is no auto-deploy")
+        .expect_stdout("api-stage-nightly-report: cron(30 3 * * ? *)");
+    assert_eq!(shared.deployed("test"), test);
+    let stage = shared.deployed("stage");
+    let arn = &stage["task_definitions"]["value"]["diagnose"];
+    assert!(
+        arn.as_str().unwrap().contains("/api-stage-diagnose:"),
+        "{arn}"
+    );
+}
+
 /// Promise 5: the image under a git SHA is what that commit holds.
 #[test]
 fn a_file_that_changes_during_the_compile_is_an_error() {

@@ -2,11 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{Checkout, Ended, Shared, request};
-
-const KEY: &str = "/api-terraform-state-000000000000/holds/test.json";
-const WORKFLOW: &str =
-    "/_github/repos/example-org/background-tasks/actions/workflows/api-auto-deploy.yml";
+use crate::harness::{Ended, Shared};
 
 #[test]
 fn of_two_people_exactly_one_wins_fifty_times() {
@@ -37,184 +33,186 @@ fn of_two_people_exactly_one_wins_fifty_times() {
             winner.stdout
         );
         loser.expect_stderr(&format!("test is held by {name}"));
-        removed(checkout, name);
+        shared.let_go(name);
     }
 }
 
 #[test]
 fn a_hold_refuses_everybody_else_and_says_who_and_why() {
     let (shared, _alone) = Shared::alone();
-    let checkout = &shared.checkout;
-    xtask(checkout, "kim", &["hold", "--reason", "the claims import"]).expect_code(0);
+    shared
+        .by("kim", &["hold", "--reason", "the claims import"])
+        .expect_code(0);
     for args in [
         &["try", "my-new-task-name"][..],
         &["hold"],
         &["release"],
         &["try", "my-new-task-name", "--hold"],
     ] {
-        xtask(checkout, "jo", args)
+        shared
+            .by("jo", args)
             .expect_code(126)
             .expect_stderr("test is held by kim (arn:aws:iam::000000000000:root on ")
             .expect_stderr(": the claims import");
     }
     // The holder's own loop goes on, and leaves the hold alone.
-    xtask(checkout, "kim", &["try", "my-new-task-name"]).expect_code(0);
-    let record = record(shared).unwrap();
+    shared
+        .by("kim", &["try", "my-new-task-name"])
+        .expect_code(0);
+    let record = shared.hold().unwrap();
     assert_eq!(record["author"], "kim");
     assert_eq!(record["reason"], "the claims import");
-    removed(checkout, "kim");
-    assert_eq!(record_or_none(shared), None);
+    shared.let_go("kim");
+    assert_eq!(shared.hold(), None);
 }
 
 #[test]
 fn an_expired_hold_says_so_and_may_be_taken() {
     let (shared, _alone) = Shared::alone();
-    let checkout = &shared.checkout;
-    xtask(checkout, "kim", &["hold", "--for", "1s"]).expect_code(0);
+    shared.by("kim", &["hold", "--for", "1s"]).expect_code(0);
     std::thread::sleep(std::time::Duration::from_millis(2100));
-    xtask(checkout, "jo", &["try", "my-new-task-name"])
+    shared
+        .by("jo", &["try", "my-new-task-name"])
         .expect_code(126)
         .expect_stderr("kim's hold on test expired")
         .expect_stderr("cargo xtask release --sandbox");
-    xtask(checkout, "jo", &["hold"]).expect_code(0);
-    assert_eq!(record(shared).unwrap()["author"], "jo");
-    removed(checkout, "jo");
+    shared.by("jo", &["hold"]).expect_code(0);
+    assert_eq!(shared.hold().unwrap()["author"], "jo");
+    shared.let_go("jo");
 }
 
 #[test]
 fn breaking_a_hold_is_recorded_and_its_duties_are_taken_over() {
     let (shared, _alone) = Shared::alone();
-    let checkout = &shared.checkout;
-    set_workflow(shared, "enable");
-    xtask(checkout, "kim", &["hold", "--reason", "lunch"]).expect_code(0);
-    assert_eq!(workflow(shared), "disabled_manually");
-    xtask(checkout, "jo", &["hold", "--break"])
+    shared.set_workflow("enable");
+    shared
+        .by("kim", &["hold", "--reason", "lunch"])
+        .expect_code(0);
+    assert_eq!(shared.workflow(), "disabled_manually");
+    shared
+        .by("jo", &["hold", "--break"])
         .expect_code(0)
         .expect_stderr("breaking a hold: test is held by kim");
-    let record = record(shared).unwrap();
+    let record = shared.hold().unwrap();
     assert_eq!(record["author"], "jo");
     assert_eq!(record["broke"][0]["author"], "kim");
     assert_eq!(record["broke"][0]["reason"], "lunch");
     // Kim's own release finds somebody else there.
-    xtask(checkout, "kim", &["release"]).expect_code(126);
+    shared.by("kim", &["release"]).expect_code(126);
     // What kim's hold had disabled, jo's release enables.
-    removed(checkout, "jo");
-    assert_eq!(workflow(shared), "active");
-    set_workflow(shared, "disable");
+    shared.let_go("jo");
+    assert_eq!(shared.workflow(), "active");
+    shared.set_workflow("disable");
 }
 
 #[test]
 fn a_workflow_that_somebody_else_paused_stays_paused() {
     let (shared, _alone) = Shared::alone();
-    assert_eq!(workflow(shared), "disabled_manually");
-    xtask(&shared.checkout, "jo", &["hold"]).expect_code(0);
-    removed(&shared.checkout, "jo");
-    assert_eq!(workflow(shared), "disabled_manually");
+    assert_eq!(shared.workflow(), "disabled_manually");
+    shared.by("jo", &["hold"]).expect_code(0);
+    shared.let_go("jo");
+    assert_eq!(shared.workflow(), "disabled_manually");
 }
 
 #[test]
 fn a_record_that_cannot_be_read_refuses() {
     let (shared, _alone) = Shared::alone();
-    let checkout = &shared.checkout;
-    put(shared, r#"{"format": 2}"#);
+    shared.put_hold(r#"{"format": 2}"#);
     for args in [&["try", "my-new-task-name"][..], &["hold"], &["release"]] {
-        xtask(checkout, "jo", args)
+        shared.by("jo", args)
             .expect_code(126)
             .expect_stderr("nobody can tell who holds the environment: s3://api-terraform-state-000000000000/holds/test.json");
     }
-    xtask(checkout, "jo", &["hold", "--break"]).expect_code(0);
-    removed(checkout, "jo");
+    shared.by("jo", &["hold", "--break"]).expect_code(0);
+    shared.let_go("jo");
 }
 
 /// GitHub does not let us disable the workflow: then there is no hold either.
 #[test]
 fn a_hold_that_cannot_pause_is_none() {
     let (shared, _alone) = Shared::alone();
-    set_workflow(shared, "enable");
-    control(
-        shared,
+    shared.set_workflow("enable");
+    shared.github(
         "fault",
         r#"{"path_prefix":"/repos","method":"PUT","status":403,"count":1}"#,
     );
-    xtask(&shared.checkout, "jo", &["hold"])
+    shared
+        .by("jo", &["hold"])
         .expect_code(125)
         .expect_stderr("disabling the workflow api-auto-deploy.yml")
         .expect_stderr("Actions: write to pause");
-    assert_eq!(record_or_none(shared), None);
+    assert_eq!(shared.hold(), None);
     // And an unknown state refuses before anything is written.
-    control(
-        shared,
+    shared.github(
         "fault",
         r#"{"path_prefix":"/repos","status":404,"count":9}"#,
     );
-    let refused = xtask(&shared.checkout, "jo", &["hold"]);
-    control(shared, "reset", "");
+    let refused = shared.by("jo", &["hold"]);
+    shared.github("reset", "");
     refused.expect_code(126);
-    assert_eq!(record_or_none(shared), None);
+    assert_eq!(shared.hold(), None);
 }
 
 /// A process that was killed leaves a claim; the same person's next call takes it over.
 #[test]
 fn a_claim_that_a_crash_left_is_replaced_by_its_owner_alone() {
     let (shared, _alone) = Shared::alone();
-    let checkout = &shared.checkout;
-    xtask(checkout, "jo", &["hold"]).expect_code(0);
-    let mut claim = record(shared).unwrap();
+    shared.by("jo", &["hold"]).expect_code(0);
+    let mut claim = shared.hold().unwrap();
     claim["purpose"] = "try".into();
     // No process has this number: it is beyond what Linux gives.
     claim["process"] = 2_000_000_000.into();
-    put(shared, &claim.to_string());
-    xtask(checkout, "kim", &["try", "my-new-task-name"])
+    shared.put_hold(&claim.to_string());
+    shared
+        .by("kim", &["try", "my-new-task-name"])
         .expect_code(126)
         .expect_stderr("test is in use by a try of jo");
-    xtask(checkout, "jo", &["try", "my-new-task-name"])
+    shared
+        .by("jo", &["try", "my-new-task-name"])
         .expect_code(0)
         .expect_stderr("ended without giving test back: its claim is taken over");
-    assert_eq!(record_or_none(shared), None);
+    assert_eq!(shared.hold(), None);
 }
 
-fn xtask(checkout: &Checkout, author: &str, args: &[&str]) -> Ended {
-    let all = args
-        .iter()
-        .copied()
-        .chain(["--sandbox", "--author", author]);
-    checkout.xtask(all).run()
-}
+/// Reserves, pauses, tries, and puts everything back.
+#[test]
+fn try_with_hold_takes_care_of_itself() {
+    let (shared, _alone) = Shared::alone();
+    let main = shared.checkout.git(["rev-parse", "HEAD"]);
+    shared.set_workflow("enable");
+    // What is tried is not what main is, and not committed.
+    shared
+        .checkout
+        .write("infra/ecs-tasks/template/note.tf", "# uncommitted\n");
+    let running = shared
+        .invocation("jo", &["try", "diagnose", "--hold", "--", "--sleep", "600"])
+        .spawn();
+    running.wait_for("task started");
+    let (record, workflow, tag) = (shared.hold(), shared.workflow(), shared.deployed_tag());
+    shared
+        .by("kim", &["try", "my-new-task-name"])
+        .expect_code(126);
+    let stderr = running.stderr();
+    let id = stderr.split("✓ launch    task ").nth(1).unwrap();
+    shared
+        .by("jo", &["stop", id.split_whitespace().next().unwrap()])
+        .expect_code(0);
+    let ended = running.end();
+    let after = (shared.hold(), shared.workflow(), shared.deployed_tag());
+    shared.set_workflow("disable");
+    shared
+        .checkout
+        .git(["clean", "--quiet", "--force", "infra"]);
 
-fn removed(checkout: &Checkout, author: &str) {
-    xtask(checkout, author, &["release", "--restore", "none"]).expect_code(0);
-}
-
-fn record(shared: &Shared) -> Option<serde_json::Value> {
-    let answer = request(&shared.endpoint, "GET", KEY, &[], "");
-    (answer.status == 200).then(|| serde_json::from_str(&answer.body).unwrap())
-}
-
-fn record_or_none(shared: &Shared) -> Option<String> {
-    record(shared).map(|record| record.to_string())
-}
-
-fn put(shared: &Shared, body: &str) {
-    assert_eq!(request(&shared.endpoint, "PUT", KEY, &[], body).status, 200);
-}
-
-fn workflow(shared: &Shared) -> String {
-    let token = [("Authorization", "Bearer x")];
-    let answer = request(&shared.endpoint, "GET", WORKFLOW, &token, "");
-    let workflow: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    workflow["state"].as_str().unwrap().to_owned()
-}
-
-fn set_workflow(shared: &Shared, verb: &str) {
-    let token = [("Authorization", "Bearer x")];
-    let path = format!("{WORKFLOW}/{verb}");
-    assert_eq!(
-        request(&shared.endpoint, "PUT", &path, &token, "").status,
-        204
-    );
-}
-
-fn control(shared: &Shared, what: &str, body: &str) {
-    let path = format!("/_github/_control/{what}");
-    assert!(request(&shared.endpoint, "POST", &path, &[], body).status < 300);
+    let record = record.unwrap();
+    assert_eq!(record["purpose"], "hold");
+    assert_eq!(record["reason"], "trying diagnose");
+    assert_eq!(workflow, "disabled_manually");
+    assert!(tag.contains("-dirty-"), "{tag}");
+    let ended = ended.expect_stderr(&format!(
+        "main ({}) is deployed again, api-auto-deploy.yml enabled, nobody holds it",
+        main.trim()
+    ));
+    assert!(ended.stderr.contains("diagnose exited"), "{}", ended.stderr);
+    assert_eq!(after, (None, "active".to_owned(), main.trim().to_owned()));
 }

@@ -26,6 +26,10 @@
 //! - `hold`: who has the environment, and what that refuses
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
+//! - `races`: two at once, at the worst moment
+//! - `status`: one environment on one screen
+//! - `policies`: the rights that the code needs
+//! - `protected`: an environment as prod is one
 //! - `poetry`: a Python project through the whole loop
 //! - `doctor`: each prerequisite taken away
 //! - `readme`: the way from clone to report, as README has it
@@ -70,10 +74,14 @@ mod new_task;
 mod observed;
 mod phases;
 mod poetry;
+mod policies;
+mod protected;
+mod races;
 mod readme;
 mod release;
 mod report;
 mod skip;
+mod status;
 mod tasks;
 mod terminal;
 mod the_loop;

@@ -2,6 +2,7 @@
 
 mod checkout;
 mod ended;
+mod gate;
 mod http;
 #[allow(
     dead_code,
@@ -11,6 +12,7 @@ pub mod proxy;
 mod python;
 mod running;
 mod sandbox;
+mod sharing;
 mod tmux;
 mod wire;
 
@@ -20,6 +22,7 @@ pub use checkout::{
     Checkout, FakeBin, Invocation, as_if_real, base, copy_folder, repository, target_dir, which,
 };
 pub use ended::{Ended, filtered};
+pub use gate::{At, Gate};
 pub use http::{always_answering, request};
 pub use python::{Microburst, python};
 pub use running::Running;
