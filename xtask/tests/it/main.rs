@@ -27,9 +27,7 @@
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
 //! - `races`: two at once, at the worst moment
-//! - `status`: one environment on one screen
 //! - `policies`: the rights that the code needs
-//! - `protected`: an environment as prod is one
 //! - `poetry`: a Python project through the whole loop
 //! - `doctor`: each prerequisite taken away
 //! - `readme`: the way from clone to report, as README has it
@@ -75,13 +73,11 @@ mod observed;
 mod phases;
 mod poetry;
 mod policies;
-mod protected;
 mod races;
 mod readme;
 mod release;
 mod report;
 mod skip;
-mod status;
 mod tasks;
 mod terminal;
 mod the_loop;

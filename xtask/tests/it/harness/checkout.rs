@@ -63,6 +63,16 @@ impl Checkout {
         self
     }
 
+    /// Somebody's clone of a repository, without a sandbox of its own.
+    pub fn clone_of(origin: &str, name: &str) -> Checkout {
+        let checkout = Checkout {
+            root: base().join(name),
+        };
+        checkout.clear();
+        checkout.git(["clone", "--quiet", origin, "."]);
+        checkout
+    }
+
     /// The binary under test with these arguments, in this checkout. Nothing of the developer's AWS,
     /// GitHub or xtask set-up gets through.
     pub fn xtask<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Invocation {
