@@ -18,8 +18,17 @@ if [[ ! -d background-tasks ]]; then
   git -C background-tasks commit --quiet --all --message "Pin the folder's Terraform"
 fi
 cd background-tasks
-# Its containers are another machine's.
-trap 'cargo xtask sandbox down >/dev/null 2>&1 || true' EXIT
+
+leave() {
+  local code=$?
+  if ((code != 0)); then
+    # The machine goes away after this, with everything that it could be asked.
+    tail -n 30 target/xtask/runs/*/*.txt target/xtask/sandbox/ministack.log >&2 || true
+  fi
+  # Its containers are another machine's.
+  cargo xtask sandbox down >/dev/null 2>&1 </dev/null || true
+}
+trap leave EXIT
 
 fail() {
   printf 'error: %s\n' "$1" >&2
