@@ -56,6 +56,9 @@ fn missing(ended: &Ended) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Variables that are set beside those of every test.
+type Environment = Vec<(&'static str, String)>;
+
 #[test]
 fn each_prerequisite_that_is_missing_is_named_alone_with_its_fix() {
     let (shared, _together) = Shared::together();
@@ -70,7 +73,7 @@ fn each_prerequisite_that_is_missing_is_named_alone_with_its_fix() {
     let answering = |status, kind: &str, body: &str| always_answering(status, kind, body);
     let no_cluster = r#"{"clusters": [], "failures": [{"reason": "MISSING"}]}"#;
     let other_account = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111111111111:root</Arn><UserId>x</UserId><Account>111111111111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
-    let cases: [(&str, Vec<(&'static str, String)>, &str); 11] = [
+    let cases: [(&str, Environment, &str); 11] = [
         (
             "cargo",
             vec![("CARGO", "/nonexistent/cargo".into())],

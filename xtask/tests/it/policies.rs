@@ -179,7 +179,7 @@ fn allowed(file: &str) -> Vec<String> {
         .captures_iter(&text)
         .flat_map(|list| {
             quoted
-                .captures_iter(&list[1].to_owned())
+                .captures_iter(&list[1])
                 .map(|found| found[1].to_owned())
                 .collect::<Vec<_>>()
         })
