@@ -59,6 +59,26 @@ resource "aws_iam_role_policy_attachment" "github_run" {
   policy_arn = aws_iam_policy.run[each.key].arn
 }
 
+# CI's word that it built an image itself, which protected environments ask for: nobody else may
+# write it.
+resource "aws_iam_role_policy" "github_attest" {
+  for_each = local.github_environments
+
+  name   = "attest"
+  role   = aws_iam_role.github_deploy[each.key].name
+  policy = data.aws_iam_policy_document.github_attest[each.key].json
+}
+
+data "aws_iam_policy_document" "github_attest" {
+  for_each = local.github_environments
+
+  statement {
+    sid       = "Attest"
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.state.arn}/attested/${var.ecr_repository}/*"]
+  }
+}
+
 resource "aws_iam_role_policy_attachment" "github_deploy" {
   for_each = local.github_environments
 

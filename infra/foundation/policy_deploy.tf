@@ -25,6 +25,13 @@ data "aws_iam_policy_document" "deploy" {
     resources = ["${aws_s3_bucket.state.arn}/${each.value.state_key}"]
   }
 
+  # CI alone writes it; see github.tf.
+  statement {
+    sid       = "ReadWhatCiBuilt"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.state.arn}/attested/${var.ecr_repository}/*"]
+  }
+
   statement {
     sid       = "StateLock"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]

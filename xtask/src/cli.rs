@@ -122,7 +122,7 @@ pub enum Command {
     /// Apply HEAD's Terraform and image in an environment
     ///
     /// Does the same as deploy-test, in the environment that --env names. A protected one must be
-    /// named twice, and takes only commits that are on main.
+    /// named twice, and takes only commits of main whose image CI built.
     #[command(
         after_help = "Examples:\n  cargo xtask deploy --env stage --dry-run\n  cargo xtask deploy --env prod --confirm prod"
     )]

@@ -6,10 +6,12 @@ use std::time::SystemTime;
 use tokio::sync::OnceCell;
 
 use crate::cli::Global;
+use crate::clients::attestations::Attestations;
 use crate::clients::aws::Aws;
 use crate::clients::git::{Git, github_repository};
 use crate::clients::github::{GitHub, find_token};
 use crate::clients::hold::Holds;
+use crate::clients::state::{self, StateObject};
 use crate::clients::terraform::Terraform;
 use crate::clients::terraform::inputs::Inputs;
 use crate::failure::Problem;
@@ -114,6 +116,23 @@ impl Session {
         self.aws()
             .await
             .holds(self.settings.state_bucket(), environment.name.as_str())
+    }
+
+    /// The object with the environment's Terraform state.
+    pub async fn state(&self) -> StateObject {
+        let environment = &self.settings.environment.name;
+        self.aws().await.state(state::Place {
+            bucket: self.settings.state_bucket(),
+            key: state::key(environment.as_str()),
+        })
+    }
+
+    /// What CI says of the images that it built.
+    pub async fn attestations(&self) -> Attestations {
+        let settings = &self.settings;
+        self.aws()
+            .await
+            .attestations(settings.state_bucket(), &settings.ecr_repository)
     }
 
     pub fn git(&self) -> anyhow::Result<Git> {

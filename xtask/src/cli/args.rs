@@ -11,6 +11,9 @@ pub struct BuildAndPublish {
     /// Publish uncommitted changes under a tag that says so
     #[arg(long)]
     pub allow_dirty: bool,
+    /// Build it anew, and record that CI built it; the role of CI alone may
+    #[arg(long, conflicts_with = "allow_dirty")]
+    pub attest: bool,
     /// Show what would be done, and stop
     #[arg(long)]
     pub dry_run: bool,

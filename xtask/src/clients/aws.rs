@@ -20,8 +20,8 @@ use tokio::sync::OnceCell;
 
 use super::state::{Place, StateObject};
 use super::{
-    ecr::Ecr, ecs::Ecs, events::Events, hold::Holds, logs::Logs, objects::Objects,
-    scheduler::Scheduler, signed::Signed,
+    attestations::Attestations, ecr::Ecr, ecs::Ecs, events::Events, hold::Holds, logs::Logs,
+    objects::Objects, scheduler::Scheduler, signed::Signed,
 };
 use crate::failure::Problem;
 use crate::sandbox::address::Address;
@@ -129,6 +129,11 @@ impl Aws {
     /// Who holds `environment`, in the bucket that has its Terraform state.
     pub fn holds(&self, bucket: String, environment: &str) -> Holds {
         Holds::new(aws_sdk_s3::Client::new(&self.config), bucket, environment)
+    }
+
+    /// What CI says of the images in `repository`.
+    pub fn attestations(&self, bucket: String, repository: &str) -> Attestations {
+        Attestations::new(aws_sdk_s3::Client::new(&self.config), bucket, repository)
     }
 
     /// The object with an environment's Terraform state.

@@ -8,6 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::Value;
 
 use super::aws::explain;
+use super::state;
 use crate::hold::Found;
 use crate::hold::record::Hold;
 
@@ -62,7 +63,7 @@ impl Holds {
             client,
             bucket,
             key: format!("holds/{environment}.json"),
-            state_key: format!("ecs-tasks/{environment}.tfstate"),
+            state_key: state::key(environment),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One file per outside system: a concrete struct with a few verbs in our own words.
 //! The systems' own types stay inside.
 
+pub mod attestations;
 pub mod aws;
 pub mod docker;
 pub mod ecr;

@@ -78,6 +78,11 @@ impl StateObject {
     }
 }
 
+/// The key of an environment's state, as its root's backend has it.
+pub fn key(environment: &str) -> String {
+    format!("ecs-tasks/{environment}.tfstate")
+}
+
 /// Reads `terraform.tfstate` of a data directory, where `init` keeps the backend's settings. None for
 /// every backend that is not plainly S3 with the credentials and the region of everything else.
 pub fn place(settings: &str, region: &str) -> Option<Place> {

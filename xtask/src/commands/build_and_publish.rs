@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::BuildAndPublish;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
-use crate::steps::{preflight::preflight, push_image::publish};
+use crate::steps::{attest::attest, preflight::preflight, push_image::publish};
 
 pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8> {
     let request = Request {
@@ -20,7 +20,11 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         session.reporter.text(plan);
         return Ok(0);
     }
-    let image = publish(session, &plan).await?;
+    let image = if args.attest {
+        attest(session, &plan).await?
+    } else {
+        publish(session, &plan).await?
+    };
     let reference = format!("{}@{}", image.reference(), image.digest);
     session.reporter.answer(
         &json!({

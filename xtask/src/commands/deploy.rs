@@ -8,7 +8,8 @@ use crate::hold::record::{Moment, Purpose};
 use crate::hold::{self, Me, Standing};
 use crate::plan::{Goal, Request};
 use crate::session::{Session, env_var};
-use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform};
+use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform, still_true};
+use crate::steps::attest::require_attested;
 use crate::steps::claim::{Claim, claim, me, stand};
 use crate::steps::preflight::preflight;
 use crate::steps::protected::{require_confirmed, require_on_main};
@@ -52,11 +53,16 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     }
     // Preflight has refused an image that is not in ECR, so that this finds it and builds nothing.
     let image = publish(session, &plan).await?;
+    require_attested(session, &image).await?;
     let change = plan_terraform(session, &plan.tag).await?;
     confirm(session, &change, args.yes)?;
     let me = me(session, args.author.as_deref()).await?;
     let claim = claim(session, &me, Purpose::Deploy, false).await?;
-    let deployed = apply(session, change, image, &claim, looked, args.yes).await;
+    let deployed = async {
+        let change = still_true(session, change, &plan.tag, args.yes).await?;
+        apply(session, change, image, &claim, looked, args.yes).await
+    };
+    let deployed = deployed.await;
     claim.give_back(session).await;
     session.reporter.result(deployed?);
     Ok(0)

@@ -98,7 +98,7 @@ async fn gather(session: &Session) -> Status {
         Ok(Found::Garbled(why)) => Part::Unknown(why),
         Err(error) => Part::Unknown(format!("{error:#}")),
     };
-    let schedules = match aws
+    let mut schedules: Vec<Schedule> = match aws
         .scheduler()
         .schedules(&format!("{}-", session.settings.service()))
         .await
@@ -109,6 +109,7 @@ async fn gather(session: &Session) -> Status {
             Vec::new()
         }
     };
+    schedules.sort_by(|one, other| one.name.cmp(&other.name));
     let ecs = aws.ecs();
     let (mut running, mut last_runs) = (Vec::new(), Vec::new());
     for (task, _) in outputs.iter().flat_map(|outputs| &outputs.task_definitions) {

@@ -14,7 +14,7 @@ use crate::plan::{Decision, Goal, Plan, Request};
 use crate::session::Session;
 use crate::steps::applied::{Standing, applied_the_same, still_stands};
 use crate::steps::apply_terraform::{
-    apply_terraform, confirm, name_what_is_tried, plan_unless_applied, why_applied,
+    apply_terraform, confirm, name_what_is_tried, plan_unless_applied, still_true, why_applied,
 };
 use crate::steps::claim::{Claim, claim, me};
 use crate::steps::content::{content_tags, find_same_content};
@@ -102,7 +102,7 @@ async fn foreseen(
     standing: Option<Standing>,
 ) -> anyhow::Result<Plan> {
     if let Some(standing) = standing
-        && let Some(outputs) = applied_the_same(session, &plan, standing).await
+        && let Some((outputs, _)) = applied_the_same(session, &plan, standing).await
     {
         plan.applied = Some(why_applied(&plan, &outputs));
     }
@@ -178,6 +178,10 @@ async fn apply_and_run(
 ) -> anyhow::Result<Verdict> {
     let launch = &tried.args.launch;
     let (yes, tag) = (tried.args.yes, tried.image.tag.clone());
+    let tried = Tried {
+        change: still_true(session, tried.change, &tag, yes).await?,
+        ..tried
+    };
     let seek = async |outputs: &Outputs| {
         let wishes = name_what_is_tried(wishes(launch, session), outputs, &tag);
         seek_task(session, outputs, &launch.task, &wishes).await

@@ -68,13 +68,13 @@ pub async fn still_stands(session: &Session, task: &str) -> Option<Standing> {
         .map(|inputs| Standing { record, inputs })
 }
 
-/// The outputs of an apply that still stands, if it applied the same: the plan's tag, or an image of
+/// The outputs of an apply that still stands and its state, if it applied the same: the plan's tag, or an image of
 /// the same content.
 pub async fn applied_the_same(
     session: &Session,
     plan: &Plan,
     standing: Standing,
-) -> Option<Outputs> {
+) -> Option<(Outputs, Version)> {
     let Standing { record, inputs } = standing;
     let content = if record.tag == plan.tag.as_str() {
         None
@@ -84,7 +84,7 @@ pub async fn applied_the_same(
     let content = content.map(|content| content.own);
     record
         .is_of(&inputs, &plan.tag, content.as_ref(), SystemTime::now())
-        .then_some(record.outputs)
+        .then_some((record.outputs, record.version))
 }
 
 /// Writes down what was applied, if the state says the same. It is the last word of an apply that was

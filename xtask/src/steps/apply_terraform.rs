@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 
+use crate::clients::state::Version;
 use crate::clients::terraform::outputs::Outputs;
 use crate::clients::terraform::{Basis, Said, SavedPlan, StalePlan};
 use crate::failure::Problem;
@@ -52,8 +53,9 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
             .reporter
             .detail(Step::Plan, "terraform is initialised");
     }
-    // Before the plan: a file that changes from here on makes the next loop plan again.
-    let inputs = session.plan_inputs().await;
+    // Before the plan: a file that changes from here on makes the next loop plan again, and a state
+    // that does makes this plan one of the past.
+    let (inputs, state) = tokio::join!(session.plan_inputs(), state_now(session));
     let mut plan = terraform
         .plan(Some(tag.as_str()), &session.interrupt, |line| {
             session.reporter.output(Step::Plan, line);
@@ -64,7 +66,35 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
         tag: tag.clone(),
         content: None,
     });
+    plan.state = state;
     session.reporter.finished(&timer, plan.change.summary());
+    Ok(plan)
+}
+
+/// None when there is no state, or nobody can tell.
+async fn state_now(session: &Session) -> Option<Version> {
+    session.state().await.version().await.ok().flatten()
+}
+
+/// The plan, now that the environment is ours. Nothing was held while it was made, and a plan that
+/// changes nothing is not shown to Terraform again, which would refuse one that has become stale: when
+/// somebody has deployed since, it is made again.
+pub async fn still_true(
+    session: &Session,
+    plan: SavedPlan,
+    tag: &ImageTag,
+    yes: bool,
+) -> anyhow::Result<SavedPlan> {
+    let changes = plan.unchanged().is_none();
+    if changes || (plan.state.is_some() && plan.state == state_now(session).await) {
+        return Ok(plan);
+    }
+    session.reporter.warning(
+        Step::Plan,
+        "the state is no longer the one that this was planned from: planning again",
+    );
+    let plan = plan_terraform(session, tag).await?;
+    confirm(session, &plan, yes)?;
     Ok(plan)
 }
 
@@ -87,12 +117,12 @@ pub async fn plan_unless_applied(
     standing: Option<Standing>,
 ) -> anyhow::Result<SavedPlan> {
     if let Some(standing) = standing
-        && let Some(outputs) = applied_the_same(session, plan, standing).await
+        && let Some((outputs, state)) = applied_the_same(session, plan, standing).await
     {
         session
             .reporter
             .skipped(Step::Plan, why_applied(plan, &outputs));
-        return Ok(SavedPlan::as_applied(outputs));
+        return Ok(SavedPlan::as_applied(outputs, state));
     }
     let mut saved = plan_terraform(session, &plan.tag).await?;
     if let Some(basis) = &mut saved.basis {

@@ -3,6 +3,7 @@
 
 pub mod applied;
 pub mod apply_terraform;
+pub mod attest;
 pub mod build_image;
 pub mod claim;
 pub mod content;

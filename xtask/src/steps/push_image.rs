@@ -55,6 +55,31 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
     push_image(session, plan, built, content.as_ref()).await
 }
 
+/// Who made the image that ECR has under a tag?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// It is the one that was built here.
+    Ours,
+    Theirs,
+}
+
+/// Builds and pushes, whatever is in ECR.
+pub async fn publish_anew(session: &Session, plan: &Plan) -> anyhow::Result<(PushedImage, Whose)> {
+    let content = content_tags(session, plan).await?;
+    let built = build_image(session, plan).await?;
+    let digest = match &built {
+        BuiltImage::Assembled(image) => Some(image.manifest.digest.clone()),
+        // Docker's digest is known when it is pushed, and a tag that is taken tells nothing of ours.
+        BuiltImage::InDocker(_) => None,
+    };
+    let image = push_image(session, plan, built, content.as_ref()).await?;
+    let ours = match digest {
+        Some(digest) => digest == image.digest,
+        None => plan.published.is_none(),
+    };
+    Ok((image, if ours { Whose::Ours } else { Whose::Theirs }))
+}
+
 async fn push_image(
     session: &Session,
     plan: &Plan,

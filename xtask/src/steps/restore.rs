@@ -12,6 +12,7 @@ use crate::plan::{Goal, Request};
 use crate::session::Session;
 use crate::settings::{self, Overrides, Settings};
 use crate::steps::apply_terraform::{apply_terraform, plan_terraform};
+use crate::steps::attest::require_attested;
 use crate::steps::claim::Claim;
 use crate::steps::preflight::preflight;
 use crate::steps::push_image::{PushedImage, publish};
@@ -84,8 +85,13 @@ pub async fn deploy_commit(
     let plan = preflight(&there, &request).await?;
     let image = match tag {
         Some(tag) => published(&there, &plan.repository, tag).await?,
+        // What is built here is not for a protected environment.
+        None if there.settings.environment.protected => {
+            published(&there, &plan.repository, &plan.tag).await?
+        }
         None => publish(&there, &plan).await?,
     };
+    require_attested(&there, &image).await?;
     let tag = image.tag.clone();
     let looked = std::time::Instant::now();
     let change = plan_terraform(&there, &tag).await?;
@@ -104,7 +110,7 @@ async fn published(
     let ecr = session.aws().await.ecr();
     let digest = ecr.digest(&repository.name, tag).await?.ok_or_else(|| {
         Problem::failed(
-            format!("the image {} is no longer in ECR", tag.short()),
+            format!("the image {} is not in ECR", tag.short()),
             "choose another: cargo xtask release --restore main|none",
         )
     })?;

@@ -173,3 +173,46 @@ fn a_claim_that_a_crash_left_is_replaced_by_its_owner_alone() {
         .expect_stderr("ended without giving test back: its claim is taken over");
     assert_eq!(shared.hold(), None);
 }
+
+/// Reserves, pauses, tries, and puts everything back.
+#[test]
+fn try_with_hold_takes_care_of_itself() {
+    let (shared, _alone) = Shared::alone();
+    let main = shared.checkout.git(["rev-parse", "HEAD"]);
+    shared.set_workflow("enable");
+    // What is tried is not what main is, and not committed.
+    shared
+        .checkout
+        .write("infra/ecs-tasks/template/note.tf", "# uncommitted\n");
+    let running = shared
+        .invocation("jo", &["try", "diagnose", "--hold", "--", "--sleep", "600"])
+        .spawn();
+    running.wait_for("task started");
+    let (record, workflow, tag) = (shared.hold(), shared.workflow(), shared.deployed_tag());
+    shared
+        .by("kim", &["try", "my-new-task-name"])
+        .expect_code(126);
+    let stderr = running.stderr();
+    let id = stderr.split("✓ launch    task ").nth(1).unwrap();
+    shared
+        .by_nobody(&["stop", id.split_whitespace().next().unwrap()])
+        .expect_code(0);
+    let ended = running.end();
+    let after = (shared.hold(), shared.workflow(), shared.deployed_tag());
+    shared.set_workflow("disable");
+    shared
+        .checkout
+        .git(["clean", "--quiet", "--force", "infra"]);
+
+    let record = record.unwrap();
+    assert_eq!(record["purpose"], "hold");
+    assert_eq!(record["reason"], "trying diagnose");
+    assert_eq!(workflow, "disabled_manually");
+    assert!(tag.contains("-dirty-"), "{tag}");
+    let ended = ended.expect_stderr(&format!(
+        "main ({}) is deployed again, api-auto-deploy.yml enabled, nobody holds it",
+        main.trim()
+    ));
+    assert!(ended.stderr.contains("diagnose exited"), "{}", ended.stderr);
+    assert_eq!(after, (None, "active".to_owned(), main.trim().to_owned()));
+}

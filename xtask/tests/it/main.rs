@@ -27,6 +27,8 @@
 //! - `isolated`: a try beside what is deployed
 //! - `release`: what a branch did is put back
 //! - `races`: two at once, at the worst moment
+//! - `status`: one environment on one screen
+//! - `protected`: an environment as prod is one
 //! - `policies`: the rights that the code needs
 //! - `poetry`: a Python project through the whole loop
 //! - `doctor`: each prerequisite taken away
@@ -73,11 +75,13 @@ mod observed;
 mod phases;
 mod poetry;
 mod policies;
+mod protected;
 mod races;
 mod readme;
 mod release;
 mod report;
 mod skip;
+mod status;
 mod tasks;
 mod terminal;
 mod the_loop;

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::change::PlannedChange;
 use super::inputs::Inputs;
 use super::outputs::Outputs;
+use crate::clients::state::Version;
 use crate::names::ImageTag;
 
 /// A plan that was saved: the file is for us alone and goes away with this value.
@@ -18,6 +19,8 @@ pub struct SavedPlan {
     pub change: PlannedChange,
     /// None when nobody can tell, or when nothing was planned.
     pub basis: Option<Basis>,
+    /// The state that it was made from; None when nobody can tell.
+    pub state: Option<Version>,
 }
 
 /// What an apply is made of.
@@ -35,11 +38,12 @@ impl SavedPlan {
             folder: Some(folder),
             change,
             basis: None,
+            state: None,
         }
     }
 
     /// The plan that changes nothing, of what is applied already.
-    pub fn as_applied(outputs: Outputs) -> Self {
+    pub fn as_applied(outputs: Outputs, state: Version) -> Self {
         SavedPlan {
             folder: None,
             change: PlannedChange {
@@ -47,6 +51,7 @@ impl SavedPlan {
                 ..PlannedChange::default()
             },
             basis: None,
+            state: Some(state),
         }
     }
 

@@ -1,0 +1,97 @@
+//! An image that CI built itself, and its word for it: what a protected environment takes.
+
+use crate::clients::attestations::Attestation;
+use crate::failure::Problem;
+use crate::names::Digest;
+use crate::plan::Plan;
+use crate::session::{Session, env_var};
+use crate::steps::push_image::{PushedImage, Whose, publish_anew};
+use crate::ui::Step;
+
+/// Builds the image whatever is in ECR, and writes down that it was built here. An image of another
+/// digest under the tag is somebody else's: it is left there, and nothing is said of it.
+///
+/// # Errors
+/// When it cannot be built or pushed, and when the role may not write: it is not CI's.
+pub async fn attest(session: &Session, plan: &Plan) -> anyhow::Result<PushedImage> {
+    let attestations = session.attestations().await;
+    if let Some(published) = &plan.published
+        && let Some(said) = attestations.of(&plan.tag).await?
+        && said.digest == published.as_str()
+    {
+        let why = format!("{} is in ECR, and CI built it", plan.tag.short());
+        session.reporter.skipped(Step::Build, why);
+        return Ok(PushedImage {
+            repository: plan.repository.clone(),
+            tag: plan.tag.clone(),
+            digest: published.clone(),
+        });
+    }
+    let (image, whose) = publish_anew(session, plan).await?;
+    if whose == Whose::Theirs {
+        session.reporter.warning(
+            Step::Push,
+            format!(
+                "ECR had {} already, and not as it is built here: a protected environment does not take it",
+                plan.tag.short()
+            ),
+        );
+        return Ok(image);
+    }
+    let attestation = Attestation {
+        digest: image.digest.to_string(),
+        by: session.aws().await.identity().await?.arn,
+        run: env_var("GITHUB_RUN_ID"),
+    };
+    attestations.write(&plan.tag, &attestation).await?;
+    session
+        .reporter
+        .detail(Step::Push, "it is written down that this was built here");
+    Ok(image)
+}
+
+/// Refuses an image of which CI does not say that it built it, when the environment is protected.
+pub async fn require_attested(session: &Session, image: &PushedImage) -> anyhow::Result<()> {
+    let environment = &session.settings.environment;
+    if !environment.protected {
+        return Ok(());
+    }
+    let said = session.attestations().await.of(&image.tag).await?;
+    decide(said.as_ref(), &image.digest).map_err(|why| {
+        Problem::refused(
+            format!(
+                "`{}` is protected and takes what CI built: {why} {}",
+                environment.name,
+                image.tag.short()
+            ),
+            "let CI publish the commit: cargo xtask build-and-publish --attest",
+        )
+        .into()
+    })
+}
+
+fn decide(said: Option<&Attestation>, digest: &Digest) -> Result<(), &'static str> {
+    match said {
+        None => Err("nothing says that it built"),
+        Some(said) if said.digest == digest.as_str() => Ok(()),
+        Some(_) => Err("it built another image than the one under"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_digest_that_ci_names_is_taken() {
+        let digest = Digest::of(&[1; 32]);
+        let said = |digest: &Digest| Attestation {
+            digest: digest.to_string(),
+            by: "arn".into(),
+            run: None,
+        };
+        assert_eq!(decide(Some(&said(&digest)), &digest), Ok(()));
+        assert!(decide(None, &digest).is_err());
+        assert!(decide(Some(&said(&Digest::of(&[2; 32]))), &digest).is_err());
+    }
+}
