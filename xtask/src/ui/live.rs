@@ -127,13 +127,18 @@ impl Region {
         if lines == 0 {
             String::new()
         } else {
-            format!("\x1b[{lines}A\r\x1b[J")
+            // Line by line first: where all that is cleared at once begins in the first line, tmux
+            // takes it for a cleared screen and keeps what was on it among what has scrolled away.
+            format!("{}\r\x1b[J", "\x1b[A\x1b[2K".repeat(lines))
         }
     }
 
     /// The characters that put `rows` where the region is. Each row is overwritten in place, and the
     /// terminal is asked to show it all at once: nothing flickers.
     pub fn redraw(&mut self, rows: &[Row], width: usize, color: bool) -> String {
+        if rows.is_empty() {
+            return self.erase(width);
+        }
         let lines = self.lines(width);
         let mut text = String::from("\x1b[?2026h");
         if lines > 0 {
@@ -233,7 +238,10 @@ mod tests {
         assert_eq!(region.erase(80), "");
         let rows = rows(&timeline(), Duration::from_secs(13), 80, 24);
         region.redraw(&rows, 80, false);
-        assert_eq!(region.erase(40), "\x1b[6A\r\x1b[J");
+        assert_eq!(
+            region.erase(40),
+            format!("{}\r\x1b[J", "\x1b[A\x1b[2K".repeat(6))
+        );
         assert!(region.is_empty());
     }
 }
