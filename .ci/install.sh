@@ -26,9 +26,23 @@ step_system_packages() {
   have zsh || missing+=(zsh)
   have fish || missing+=(fish)
   have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
+  # A second registry to push the image to, and a second program to look at it.
+  have skopeo || missing+=(skopeo)
+  if ! have docker-registry; then
+    keep_from_starting docker-registry.service
+    missing+=(docker-registry)
+  fi
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
   install_packages "${missing[@]}"
   allow_user_namespaces
+}
+
+# Debian starts a service as it installs it, and this one on every address of the machine: the tests
+# start their own.
+keep_from_starting() {
+  [[ -d /run/systemd/system ]] || return 0
+  note "masking $1 (systemctl unmask $1 undoes it)"
+  as_root systemctl mask "$1"
 }
 
 # Ubuntu keeps user namespaces from programs that have no profile. Only a machine that is thrown away

@@ -19,6 +19,7 @@
 //! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `many`: `run --count`, many tasks at once
 //! - `image`: the image without Docker
+//! - `registry`: the image in Debian's docker-registry, checked by skopeo
 //! - `engine`: the loop on the process engine, without Docker
 //! - `local`: an entrypoint without ECS, natively and in the image
 //! - `trigger`: schedules and objects start the real container; broken links are named
@@ -78,6 +79,7 @@ mod policies;
 mod protected;
 mod races;
 mod readme;
+mod registry;
 mod release;
 mod report;
 mod skip;

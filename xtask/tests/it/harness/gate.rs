@@ -14,6 +14,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 pub enum At {
     /// Nothing of it has arrived.
     Request,
+    /// So many bytes of it have arrived, and nothing after them.
+    Inside(usize),
     /// It is carried out, and nobody has been told.
     Answer,
 }
@@ -114,19 +116,29 @@ impl Connection {
 
     fn requests(&self, mut client: TcpStream, mut server: TcpStream) {
         let mut buffer = vec![0; 64 * 1024];
+        // How much has arrived of the request that is to be stopped inside.
+        let mut arrived = None;
         while let Ok(length @ 1..) = client.read(&mut buffer) {
+            if let (At::Inside(enough), Some(so_far)) = (self.at, arrived)
+                && so_far >= enough
+                && !self.passes()
+            {
+                break;
+            }
             // A client sends the next request when it has the last one's answer: a head begins a read.
             let text = String::from_utf8_lossy(&buffer[..length]).to_lowercase();
             if (self.which)(text.split("\r\n\r\n").next().unwrap_or_default()) {
                 match self.at {
                     At::Request if !self.passes() => break,
                     At::Request => {}
+                    At::Inside(_) => arrived = Some(0),
                     At::Answer => *self.withheld.lock().unwrap() = true,
                 }
             }
             if server.write_all(&buffer[..length]).is_err() {
                 break;
             }
+            arrived = arrived.map(|so_far| so_far + length);
         }
         let _ = server.shutdown(Shutdown::Both);
         let _ = client.shutdown(Shutdown::Both);
