@@ -3,6 +3,7 @@
 pub mod change;
 mod diagnostics;
 pub mod inputs;
+mod new_image;
 pub mod outputs;
 mod providers;
 mod saved_plan;

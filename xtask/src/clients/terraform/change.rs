@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
+use super::new_image::only_image_differs;
 use super::outputs::Outputs;
 use crate::ui::{plural::count, seconds};
 
-/// The environment variable of a container that follows the tag and nothing else.
-const TAG_VARIABLE: &str = "SERVICE_DOCKER_TAG";
 /// How many task definitions ECS registers at once; from then on it is one a second.
 const REGISTERED_AT_ONCE: usize = 20;
 
@@ -195,80 +194,6 @@ fn read_change(resource: &Value) -> Option<Change> {
     })
 }
 
-/// True when before and after are the same but for the tag of images and the variable that holds it.
-/// What is unknown until the apply (ARN, revision) does not count; anything else that is unknown does.
-fn only_image_differs(change: &Value) -> bool {
-    let (Some(before), Some(after)) = (change["before"].as_object(), change["after"].as_object())
-    else {
-        return false;
-    };
-    let derived = ["arn", "arn_without_revision", "id", "revision"];
-    let unknown = change["after_unknown"].as_object();
-    let unknown_inputs = unknown
-        .into_iter()
-        .flatten()
-        .any(|(key, value)| !derived.contains(&key.as_str()) && contains_true(value));
-    if unknown_inputs {
-        return false;
-    }
-    after.iter().all(|(key, after)| {
-        let before = before.get(key).unwrap_or(&Value::Null);
-        match (key.as_str(), before.as_str(), after.as_str()) {
-            ("container_definitions", Some(before), Some(after)) => {
-                let before = without_tag(before);
-                before.is_some() && before == without_tag(after)
-            }
-            _ => before == after || derived.contains(&key.as_str()),
-        }
-    })
-}
-
-fn contains_true(value: &Value) -> bool {
-    match value {
-        Value::Bool(value) => *value,
-        Value::Array(items) => items.iter().any(contains_true),
-        Value::Object(fields) => fields.values().any(contains_true),
-        _ => false,
-    }
-}
-
-/// The container definitions with the tag taken out of every image that follows it, and what AWS
-/// fills in by itself (empty lists) left out, in an order that does not matter.
-fn without_tag(definitions: &str) -> Option<Value> {
-    let mut definitions: Value = serde_json::from_str(definitions).ok()?;
-    for container in definitions.as_array_mut()? {
-        let container = container.as_object_mut()?;
-        let variables = container
-            .get("environment")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let tag = variables
-            .iter()
-            .find(|variable| variable["name"] == TAG_VARIABLE)
-            .and_then(|variable| variable["value"].as_str())
-            .unwrap_or_default()
-            .to_owned();
-        if let Some(image) = container.get("image").and_then(Value::as_str)
-            && let Some((repository, image_tag)) = image.rsplit_once(':')
-            && image_tag == tag
-        {
-            let repository = repository.to_owned();
-            container.insert("image".into(), Value::String(repository));
-        }
-        let mut variables: Vec<Value> = variables
-            .into_iter()
-            .filter(|variable| variable["name"] != TAG_VARIABLE)
-            .collect();
-        variables.sort_by_key(|variable| variable["name"].as_str().unwrap_or_default().to_owned());
-        container.insert("environment".into(), Value::Array(variables));
-        container.retain(|_, value| {
-            !matches!(value, Value::Array(items) if items.is_empty()) && !value.is_null()
-        });
-    }
-    Some(definitions)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -302,7 +227,8 @@ mod tests {
     fn a_new_tag_alone_is_an_image_change() {
         let nothing = json!({});
         let reordered = json!({ "environment": [
-            {"name": "A", "value": "1"}, {"name": "SERVICE_DOCKER_TAG", "value": "new"}], "mountPoints": [] });
+            {"name": "A", "value": "1"}, {"name": "SERVICE_DOCKER_TAG", "value": "new"}], "mountPoints": [],
+            "cpu": 0 });
         for extra in [&nothing, &reordered] {
             let change = plan(
                 &["delete", "create"],
