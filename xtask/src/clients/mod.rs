@@ -3,6 +3,7 @@
 
 pub mod attestations;
 pub mod aws;
+pub mod cargo;
 pub mod docker;
 pub mod ecr;
 pub mod ecs;

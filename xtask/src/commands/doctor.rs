@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::clients::cargo::cargo;
 use crate::clients::docker;
 use crate::clients::logs::{Cursor, Stream};
-use crate::clients::process::Program;
 use crate::clients::state_bucket;
 use crate::clients::terraform::Terraform;
 use crate::failure::{Kind, Problem};
@@ -262,10 +262,7 @@ async fn terraform(session: &Session, tasks: &Tasks) -> anyhow::Result<String> {
 }
 
 async fn toolchain(session: &Session) -> anyhow::Result<String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let program = Program::new(cargo)
-        .arg("--version")
-        .current_dir(&session.settings.root);
+    let program = cargo().arg("--version").current_dir(&session.settings.root);
     let version = program.read(&session.interrupt).await.map_err(|error| {
         Problem::failed(format!("{error:#}"), "install Rust: https://rustup.rs")
     })?;

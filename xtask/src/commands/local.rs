@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::catalog::local_env::{self, Environment};
 use crate::cli::Local;
+use crate::clients::cargo::cargo;
 use crate::clients::process::{Program, Source, status_code};
 use crate::clients::secrets::resolve;
 use crate::clients::tasks_file;
@@ -152,14 +153,11 @@ async fn natively(
             .args(["run"])
             .args(words)
             .current_dir(&settings.root.join(settings.project_dir())),
-        None => {
-            let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-            Program::new(cargo)
-                .args(["run", "--quiet", "--package", &settings.package])
-                .args(["--bin", &settings.package, "--"])
-                .args(words)
-                .current_dir(&settings.root)
-        }
+        None => cargo()
+            .args(["run", "--quiet", "--package", &settings.package])
+            .args(["--bin", &settings.package, "--"])
+            .args(words)
+            .current_dir(&settings.root),
     };
     if !args.aws {
         for key in CREDENTIALS {

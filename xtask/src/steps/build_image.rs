@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::clients::cargo::{cargo, without_us};
 use crate::clients::docker;
 use crate::clients::image::{self, Image};
 use crate::clients::process::{Program, Source};
@@ -146,10 +147,9 @@ pub async fn build_inputs(session: &Session) -> anyhow::Result<String> {
 async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
     let settings = &session.settings;
     let toolchain = Toolchain::choose(settings.platform, &host_of(&compiler(session).await?)?);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut program = match toolchain {
-        Toolchain::Native(_) => Program::new(cargo).arg("build"),
-        Toolchain::Zig(_) => Program::new("cargo-zigbuild").arg("zigbuild"),
+        Toolchain::Native(_) => cargo().arg("build"),
+        Toolchain::Zig(_) => without_us(Program::new("cargo-zigbuild")).arg("zigbuild"),
     };
     program = program
         .args([

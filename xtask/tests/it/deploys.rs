@@ -128,6 +128,49 @@ fn a_file_that_changes_during_the_compile_is_an_error() {
     assert_eq!(ended.stdout, "");
 }
 
+/// `cargo run` describes our crate to us. Build scripts (ring's among them) watch these variables, and
+/// would run again whenever `cargo xtask` and a plain `cargo build` take turns.
+#[test]
+fn cargo_compiles_the_image_as_it_does_by_hand() {
+    let (shared, _alone) = Shared::alone();
+    let cargo = which("cargo");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = build ] && env >target/environment\nexec '{}' \"$@\"\n",
+        cargo.display()
+    );
+    let bin = FakeBin::named("environment").script("cargo", &script);
+    let ours = [
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_PKG_NAME",
+        "CARGO_PKG_VERSION",
+        "CARGO_BIN_NAME",
+        "OUT_DIR",
+    ];
+    // Another content: what the registry has already is not compiled.
+    shared.checkout.write("api/compile-test", "for cargo");
+    let mut command = shared
+        .checkout
+        .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
+        .env("CARGO", bin.path("cargo"));
+    for name in ours {
+        command = command.env(name, "xtask's");
+    }
+    let ended = command.run();
+    shared
+        .checkout
+        .git(["clean", "--quiet", "--force", "api/compile-test"]);
+    ended.expect_code(0);
+    let environment = shared.checkout.read("target/environment");
+    assert!(environment.contains("\nPATH="), "{environment}");
+    for name in ours {
+        let left = environment
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}=")));
+        assert_eq!(left, None, "{name}");
+    }
+}
+
 /// tasks.tf without one entry of `locals.tasks`.
 fn without_task(text: &str, task: &str) -> String {
     let start = text
