@@ -29,6 +29,15 @@ impl Checkout {
         checkout
     }
 
+    /// Where xtask was built as well, as the completions look for it.
+    pub fn built(name: &str) -> Checkout {
+        let checkout = Checkout::named(name);
+        let built = checkout.root.join("target/debug");
+        std::fs::create_dir_all(&built).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_xtask"), built.join("xtask")).unwrap();
+        checkout
+    }
+
     /// A repository with one commit and nothing in it: another team's.
     pub fn empty(name: &str) -> Checkout {
         let checkout = Checkout {

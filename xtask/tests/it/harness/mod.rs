@@ -9,11 +9,10 @@ mod http;
     reason = "the benchmark, which shares it, counts and slows down as well"
 )]
 pub mod proxy;
-mod python;
+pub mod python;
 mod running;
 mod sandbox;
 mod sharing;
-mod tmux;
 mod wire;
 
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,10 +23,9 @@ pub use checkout::{
 pub use ended::{Ended, filtered};
 pub use gate::{At, Gate};
 pub use http::{always_answering, request};
-pub use python::{Microburst, python};
+pub use python::Microburst;
 pub use running::Running;
 pub use sandbox::{Aws, aws, has_terraform, state_lock, tasks_of};
-pub use tmux::Tmux;
 pub use wire::{Behaviour, Wire};
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;
@@ -40,7 +38,11 @@ pub struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let checkout = Checkout::named("shared");
+    // The sandbox of the tests' other binary may be on its way down.
+    let checkout = Checkout::named(&format!(
+        "shared-{}",
+        env!("CARGO_CRATE_NAME").replace('_', "-")
+    ));
     let ended = checkout
         .xtask(["try", "my-new-task-name", "--sandbox"])
         .run();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::Shared;
 use super::checkout::{base, repository};
 use super::http::request;
 
@@ -35,6 +36,31 @@ pub fn python() -> PathBuf {
         folder.join("bin/python")
     });
     PYTHON.clone()
+}
+
+/// Runs those tests of our Python package that are about this program, or about none, with the Python
+/// environment that the sandbox made.
+pub fn extension_passes_its_tests(about: &str) {
+    let (shared, _together) = Shared::together();
+    let entries = std::fs::read_dir(shared.checkout.root.join("target/xtask/sandbox")).unwrap();
+    let venv = entries
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("complete").exists())
+        .expect("the sandbox made a Python environment");
+    let output = Command::new(venv.join("bin/python"))
+        .args(["-m", "unittest"])
+        .current_dir(repository().join("xtask/src/sandbox/ministack"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("SANDBOX_TESTS_ABOUT", about)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    // unittest succeeds on no tests, too.
+    assert!(
+        text.contains("\nOK") && !text.contains("Ran 0 tests"),
+        "{text}"
+    );
 }
 
 /// A microburst of our own; it ends with this value.

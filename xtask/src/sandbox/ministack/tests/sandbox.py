@@ -24,8 +24,18 @@ LOG_GROUP = "service/api-test/ecs-tasks"
 STARTED_WITHIN = 20
 
 
-# The same tests hold for both engines.
-ENGINE = os.environ.get("SANDBOX_TEST_ENGINE", "docker")
+# For tests that hold for any engine: the one that a user of this machine has.
+ANY_ENGINE = "docker" if shutil.which("docker") else "process"
+
+
+def about(program):
+    """Marks a test that is about a program, which tests/__init__.py chooses by."""
+
+    def mark(test):
+        test.about = program
+        return test
+
+    return mark
 
 
 def free_port():
@@ -45,7 +55,7 @@ def docker(*arguments, **options):
 
 
 class Sandbox:
-    def __init__(self, state_dir=None, port=None, environment=None, engine="docker"):
+    def __init__(self, state_dir=None, port=None, environment=None, engine=ANY_ENGINE):
         self.engine = engine
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -195,7 +205,7 @@ def probe():
 _shared = {}
 
 
-def shared(engine="docker"):
+def shared(engine=ANY_ENGINE):
     """An engine's one sandbox, with a cluster in it, for tests which need none of their own."""
     if engine not in _shared:
         sandbox = Sandbox(engine=engine)
@@ -205,9 +215,9 @@ def shared(engine="docker"):
 
 
 class EngineTest(unittest.TestCase):
-    """Tests that hold for both engines: test_process_engine.py repeats them with the other one."""
+    """Tests that hold for both engines; one that has no name is the machine's own."""
 
-    engine = "docker"
+    engine = ANY_ENGINE
 
     def setUp(self):
         self.ecs = shared(self.engine)

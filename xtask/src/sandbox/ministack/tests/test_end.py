@@ -7,6 +7,10 @@ from .sandbox import CLUSTER, EngineTest
 
 
 class Exit(EngineTest):
+    """test_process_engine.py repeats them with the other engine."""
+
+    engine = about = "docker"
+
     def test_exit_code_and_words(self):
         task = self.ecs.finish(self.ecs.define(), ["exit", "3"])
         self.assertEqual(task["containers"][0]["exitCode"], 3)
@@ -73,6 +77,10 @@ class Exit(EngineTest):
 
 
 class StopTask(EngineTest):
+    """test_process_engine.py repeats them with the other engine."""
+
+    engine = about = "docker"
+
     def stop(self, arn, **options):
         started = time.monotonic()
         answer = self.ecs.ecs.stop_task(cluster=CLUSTER, task=arn, **options)["task"]

@@ -15,10 +15,12 @@ from .sandbox import FOLDER, Ecs, Sandbox, docker, free_port
 
 
 class Leftovers(unittest.TestCase):
+    about = "docker"
+
     def setUp(self):
         self.state_dir = tempfile.mkdtemp(prefix="sandbox-test-")
         self.addCleanup(shutil.rmtree, self.state_dir, ignore_errors=True)
-        self.sandbox = Sandbox(state_dir=self.state_dir)
+        self.sandbox = Sandbox(state_dir=self.state_dir, engine="docker")
         self.addCleanup(self.sandbox.close)
 
     def containers(self):
@@ -53,7 +55,7 @@ class Leftovers(unittest.TestCase):
         self.run_a_task()
         self.sandbox.stop(signal.SIGKILL)
         self.assertEqual(len(self.containers()), 1)
-        following = Sandbox(state_dir=self.state_dir)
+        following = Sandbox(state_dir=self.state_dir, engine="docker")
         self.addCleanup(following.close)
         self.assertEqual((self.containers(), self.images()), ([], []))
 

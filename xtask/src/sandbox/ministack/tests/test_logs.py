@@ -6,6 +6,10 @@ from .sandbox import LOG_GROUP, EngineTest
 
 
 class Forwarding(EngineTest):
+    """test_process_engine.py repeats them with the other engine."""
+
+    engine = about = "docker"
+
     def setUp(self):
         super().setUp()
         self.definition = self.ecs.define()

@@ -6,7 +6,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from .sandbox import docker, shared
+from .sandbox import about, docker, shared
 
 
 class Registry(unittest.TestCase):
@@ -38,6 +38,7 @@ class Registry(unittest.TestCase):
         urllib.request.urlopen(request)
         return {"digest": digest, "size": len(content)}
 
+    @about("docker")
     def test_its_names_are_the_ones_that_docker_uses(self):
         repository = self.ecr.describe_repositories(repositoryNames=["api"])["repositories"][0]
         self.assertEqual(repository["repositoryUri"], f"localhost:{self.port}/api")
@@ -113,6 +114,7 @@ class Registry(unittest.TestCase):
         url = f"{self.ecs.sandbox.url}/v2/api/manifests/{digest}"
         self.assertEqual(urllib.request.urlopen(url).read().decode(), manifest)
 
+    @about("docker")
     def test_an_immutable_tag(self):
         self.ecr.create_repository(repositoryName="fixed", imageTagMutability="IMMUTABLE")
         image = self.ecs.sandbox.push(repository="fixed")

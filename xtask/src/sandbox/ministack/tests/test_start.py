@@ -5,6 +5,10 @@ from .sandbox import CLUSTER, EngineTest
 
 
 class Image(EngineTest):
+    """test_process_engine.py repeats them with the other engine."""
+
+    engine = about = "docker"
+
     def test_the_digest_that_ran_is_the_one_in_the_registry(self):
         task = self.ecs.finish(self.ecs.define(), ["exit", "0"])
         details = self.ecs.ecr.describe_images(repositoryName="api", imageIds=[{"imageTag": "v1"}])[
@@ -55,6 +59,10 @@ class Image(EngineTest):
 
 
 class Container(EngineTest):
+    """test_process_engine.py repeats them with the other engine."""
+
+    engine = about = "docker"
+
     def output(self, container, command, **options):
         task = self.ecs.run(self.ecs.define(container, **options), command)
         self.ecs.wait(task)

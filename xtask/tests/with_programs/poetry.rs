@@ -7,8 +7,7 @@ use crate::harness::{Checkout, FakeBin, copy_folder, filtered, repository};
 
 const BASE_IMAGE: &str = "xtask-it-python:base";
 
-#[test]
-fn from_the_idea_to_the_run_on_ecs() {
+pub fn from_the_idea_to_the_run_on_ecs() {
     let poetry = install_poetry();
     let made = Command::new("bash")
         .arg(fixture().join("base-image.sh"))

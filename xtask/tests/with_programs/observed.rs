@@ -12,17 +12,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Behaviour, Checkout, Ended, Shared, Wire, as_if_real, aws, base, python, repository,
-};
+use crate::harness::python::python;
+use crate::harness::{Behaviour, Checkout, Ended, Shared, Wire, as_if_real, aws, base, repository};
 
 /// A value that must stay where it belongs, and what it is.
 type Secret = (&'static str, String);
 
 const PARAMETER: &str = "/api/test/diagnose-secret";
 
-#[test]
-fn a_loop_keeps_its_secrets_and_sends_what_aws_takes() {
+pub fn a_loop_keeps_its_secrets_and_sends_what_aws_takes() {
     let (shared, _alone) = Shared::alone();
     let checkout = Checkout::named("observed").with_state_in_the_sandbox();
     let mut wire = Wire::bind();

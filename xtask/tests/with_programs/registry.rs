@@ -18,8 +18,7 @@ use crate::harness::{At, Checkout, Gate, aws, base, which};
 const HALF_WAY: usize = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[test]
-fn another_registry_takes_the_image_and_gives_it_back_whole() {
+pub fn another_registry_takes_the_image_and_gives_it_back_whole() {
     let checkout = Checkout::named("registry");
     let publish = || checkout.xtask(["build-and-publish", "--sandbox"]);
     // First into the sandbox's own registry: it compiles, and both have to name the same digest.

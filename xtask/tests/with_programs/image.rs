@@ -1,0 +1,113 @@
+//! The image without Docker: the same as the Dockerfile's.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::Shared;
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    assert!(
+        output.status.success(),
+        "docker {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What decides how an image runs.
+fn config(image: &str) -> Value {
+    let text = docker(&["inspect", image]);
+    let mut image = serde_json::from_str::<Value>(&text).unwrap()[0].take();
+    let wanted = [
+        "User",
+        "Entrypoint",
+        "Cmd",
+        "Env",
+        "WorkingDir",
+        "ExposedPorts",
+    ];
+    let mut config: serde_json::Map<_, _> = wanted
+        .iter()
+        .map(|key| ((*key).to_owned(), image["Config"][*key].take()))
+        .collect();
+    config.insert("Architecture".into(), image["Architecture"].take());
+    config.insert("Os".into(), image["Os"].take());
+    // Docker writes no working directory as "" or as "/".
+    if config["WorkingDir"] == "" {
+        config.insert("WorkingDir".into(), "/".into());
+    }
+    config.into()
+}
+
+/// Every file of an image: mode, owner, size and name.
+fn files(image: &str) -> Vec<String> {
+    let container = docker(&["create", image, "x"]);
+    let listed = Command::new("sh")
+        .args([
+            "-c",
+            "docker export \"$1\" | tar --list --verbose --numeric-owner --file -",
+            "sh",
+        ])
+        .arg(container.trim())
+        .output()
+        .unwrap();
+    docker(&["rm", container.trim()]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    // Docker puts these into every container.
+    let of_docker = [
+        "dev/",
+        "etc/hosts",
+        "etc/hostname",
+        "etc/mtab",
+        "etc/resolv.conf",
+        "proc/",
+        "sys/",
+        ".dockerenv",
+    ];
+    let mut files: Vec<String> = listed
+        .lines()
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            format!("{} {} {} {}", words[0], words[1], words[2], words[5])
+        })
+        .filter(|line| {
+            !of_docker
+                .iter()
+                .any(|name| line.split(' ').next_back().unwrap().starts_with(name))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+pub fn both_builders_give_an_image_that_runs_the_same() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    let mut references = Vec::new();
+    for builder in ["daemonless", "docker"] {
+        // An immutable tag takes one image, so that each builder publishes a tree of its own.
+        checkout.write("api/builder-test", builder);
+        let ended = checkout
+            .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
+            .env("XTASK_BUILDER", builder)
+            .run()
+            .expect_code(0);
+        references.push(ended.stdout.trim().to_owned());
+    }
+    checkout.git(["clean", "--quiet", "--force", "api/builder-test"]);
+    let [daemonless, dockers] = references.try_into().unwrap();
+    docker(&["pull", "--quiet", &daemonless]);
+    docker(&["pull", "--quiet", &dockers]);
+    assert_eq!(config(&daemonless), config(&dockers));
+    assert_eq!(files(&daemonless), files(&dockers));
+    for image in [&daemonless, &dockers] {
+        let said = docker(&["run", "--rm", image, "my-new-task-name"]);
+        assert!(
+            said.contains("Hello from your new background task!"),
+            "{image}: {said}"
+        );
+        docker(&["rmi", "--force", image]);
+    }
+}
