@@ -387,3 +387,6 @@ fn container_definition(
         log,
     }
 }
+
+#[cfg(test)]
+mod tests;

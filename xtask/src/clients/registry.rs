@@ -337,6 +337,53 @@ fn is_immutable(body: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::answering::{Server, block_on};
+    use crate::clients::image::assemble;
+    use crate::names::Platform;
+
+    fn push(server: &Server) -> Pushed {
+        let image = assemble("api", b"\x7fELF", Platform::LinuxAmd64, false).unwrap();
+        let tag = ImageTag::parse("tag").unwrap();
+        let registry = registry(&format!("127.0.0.1:{}/api", server.port));
+        block_on(registry.push(&image, &tag, None, None)).unwrap()
+    }
+
+    /// One layer is there from a push that was cut off, and that says nothing of the others.
+    #[test]
+    fn every_blob_that_is_missing_is_uploaded_before_anything_names_the_image() {
+        let there = assemble("api", b"\x7fELF", Platform::LinuxAmd64, false).unwrap();
+        let there = there.layers[0].blob.digest.to_string();
+        let server = Server::start(move |_, request| {
+            let (method, path) = request.split_once(' ').unwrap();
+            Some(match method {
+                "HEAD" if path.contains(&there) => (200, "", String::new()),
+                "HEAD" => (404, "", String::new()),
+                "POST" => (202, "location: /upload\r\n", String::new()),
+                _ => (201, "", String::new()),
+            })
+        });
+        let pushed = push(&server);
+        assert_eq!((pushed.uploaded, pushed.tagged), (2, true));
+        let requests = server.requests();
+        let puts = requests.iter().filter(|sent| sent.starts_with("PUT "));
+        let paths: Vec<&str> = puts
+            .map(|sent| sent.split(['?', ' ']).nth(1).unwrap())
+            .collect();
+        assert_eq!(paths, ["/upload", "/upload", "/v2/api/manifests/tag"]);
+    }
+
+    #[test]
+    fn a_tag_that_is_taken_is_not_ours() {
+        let server = Server::start(|_, request| {
+            let refusal = r#"{"errors": [{"code": "TAG_INVALID", "message": "The image tag 'tag' already exists in the 'api' repository and cannot be overwritten because the repository is immutable."}]}"#;
+            Some(match request.starts_with("HEAD ") {
+                true => (200, "", String::new()),
+                false => (400, "", refusal.to_owned()),
+            })
+        });
+        let pushed = push(&server);
+        assert_eq!((pushed.uploaded, pushed.tagged), (0, false));
+    }
 
     fn registry(uri: &str) -> Registry {
         Registry::new(uri, None).unwrap()

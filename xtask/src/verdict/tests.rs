@@ -323,6 +323,16 @@ fn exit_codes_are_the_tasks_own() {
     }
 }
 
+/// ECS's codes are 0 to 255; whatever else it says, only 0 is 0.
+#[test]
+fn an_exit_code_that_fits_no_shell_is_no_success() {
+    for code in [256, 512, 70_000, -1] {
+        let verdict = verdict(&end("EssentialContainerExited", EXITED, Some(code), None));
+        assert_eq!(verdict.exit_code, exit::NO_EXIT_CODE, "{code}");
+        assert_eq!(verdict.happened, format!("job exited {code}"));
+    }
+}
+
 #[test]
 fn zero_is_a_success() {
     let verdict = verdict(&end("EssentialContainerExited", EXITED, Some(0), None));

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::Signal;
 
-use crate::harness::{FakeBin, Shared, fault_rounds, has_terraform, state_lock, tasks_of, which};
+use crate::harness::{
+    At, FakeBin, Gate, Shared, fault_rounds, has_terraform, state_lock, tasks_of, which,
+};
 
 /// A tree that no earlier test has deployed, so that there is something to build and to apply.
 fn change_something(shared: &Shared, what: &str) {
@@ -127,4 +129,30 @@ fn killed_anywhere_the_same_call_again_converges_with_one_task() {
     }
     let args = ["try", "my-new-task-name", "--sandbox"];
     shared.checkout.xtask(args).run().expect_code(0);
+}
+
+/// A call of RunTask may still be on its way when its caller is dead: the record with its token was
+/// written before it, so that it is the same task as that of the next call.
+#[test]
+fn a_launch_that_arrives_after_its_caller_was_killed_is_no_second_task() {
+    let (shared, _lock) = Shared::together();
+    let gate = Gate::before(&shared.endpoint, At::Request, |head| {
+        head.contains("amazonec2containerservicev20141113.runtask")
+    });
+    let args = [
+        "run", "diagnose", "--", "--print", "it runs", "--sleep", "300",
+    ];
+    let killed = shared.through(&gate, "late", &args).spawn();
+    gate.wait();
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.end().code, 128 + 9);
+    let again = shared.through(&gate, "late", &args).spawn();
+    again.wait_for("it runs");
+    gate.open();
+    // A second task would be there at once: RunTask answers when it has one.
+    std::thread::sleep(Duration::from_secs(2));
+    let tasks = tasks_of(&shared.endpoint, "late");
+    again.signal(Signal::INT);
+    let ended = again.end().expect_code(130);
+    assert_eq!(tasks.len(), 1, "{}", ended.stderr);
 }

@@ -1,12 +1,5 @@
 use super::*;
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
+use crate::clients::answering::block_on;
 
 #[test]
 fn both_outputs_arrive_and_the_last_line_needs_no_line_feed() {

@@ -172,7 +172,79 @@ fn is_last_word(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_last_word;
+    use serde_json::json;
+
+    use super::{Streams, is_last_word};
+    use crate::clients::answering::{Server, block_on};
+    use crate::clients::ecs::{
+        Container, ContainerDefinition, LogConfiguration, Task, TaskDefinition,
+    };
+    use crate::steps::launch_task::RunningTask;
+    use crate::ui::{Options, Reporter};
+
+    fn running() -> RunningTask {
+        RunningTask {
+            cluster: "api-test".into(),
+            task: Task {
+                arn: "arn:aws:ecs:us-east-1:1:task/api-test/abc".into(),
+                last_status: "STOPPED".into(),
+                containers: vec![Container {
+                    name: "job".into(),
+                    exit_code: Some(3),
+                    ..Container::default()
+                }],
+                ..Task::default()
+            },
+            definition: TaskDefinition {
+                arn: String::new(),
+                family: String::new(),
+                active: true,
+                cpu: None,
+                memory: None,
+                containers: vec![ContainerDefinition {
+                    name: "job".into(),
+                    image: String::new(),
+                    essential: true,
+                    command: Vec::new(),
+                    memory: None,
+                    log: Some(LogConfiguration {
+                        group: "group".into(),
+                        prefix: "prefix".into(),
+                        blocking: true,
+                    }),
+                }],
+            },
+            container: "job".into(),
+            record: None,
+        }
+    }
+
+    /// CloudWatch Logs shows lines some time after the task that wrote them has stopped.
+    #[test]
+    fn lines_that_come_after_the_stop_are_waited_for() {
+        // Two answers with the same token are one look: that the end of the stream was reached.
+        let server = Server::start(|number, _| {
+            let (token, lines) = match number {
+                0 | 1 => ("nothing", vec![]),
+                2 => ("one", vec!["one"]),
+                3..6 => ("one", vec![]),
+                6 => ("two", vec!["two"]),
+                _ => ("two", vec![]),
+            };
+            let event = |message| json!({ "timestamp": 1, "message": message });
+            let events: Vec<_> = lines.into_iter().map(event).collect();
+            let body = json!({ "events": events, "nextForwardToken": token });
+            Some((200, "", body.to_string()))
+        });
+        block_on(async {
+            let logs = server.aws().await.logs();
+            let (running, reporter) = (running(), Reporter::new(Options::default()));
+            let mut streams = Streams::of(&running, logs, &reporter, None);
+            assert!(streams.drain(&running.task, None).await.unwrap());
+            assert!(streams.silent_containers().is_empty());
+            assert_eq!(streams.into_last_lines(), ["one", "two"]);
+        });
+    }
 
     #[test]
     fn only_the_wrappers_own_end_is_the_last_word() {
