@@ -166,8 +166,8 @@ pub struct Run {
     /// Start this many at once and follow them all; each line has its task before it
     ///
     /// The exit code is 0 when all exited 0, and otherwise that of the first one that did not, in the
-    /// order of their start. Nothing is attached to. An interrupt stops all, unless --on-interrupt
-    /// detach.
+    /// order of their start. As many that were left or cut off in the last hour are gone on with,
+    /// unless --again. An interrupt stops all, unless --on-interrupt detach.
     #[arg(long, value_name = "N", conflicts_with = "detach", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: Option<u32>,
 }

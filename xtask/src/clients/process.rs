@@ -206,7 +206,12 @@ impl Finished {
             return Ok(());
         }
         let tail = self.tail.join("\n    ");
-        anyhow::bail!("`{shown}` ended with {}\n    {tail}", describe(self.status))
+        anyhow::bail!("`{shown}` ended with {}\n    {tail}", self.how())
+    }
+
+    /// Its exit code or the signal that ended it, in words.
+    pub fn how(&self) -> String {
+        describe(self.status)
     }
 }
 

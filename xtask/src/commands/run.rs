@@ -24,10 +24,17 @@ pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
         require_on_main(session, commit)?;
     }
     let mut wishes = wishes(&args.launch, session);
+    // Many have a record of their own, and a run of one is none of theirs.
     wishes.again |= args.count.is_some();
     let sought = seek_task(session, &outputs, &args.launch.task, &wishes).await?;
     if let Some(count) = args.count {
-        let verdict = run_many(session, &sought, count, wait(&args.launch)).await?;
+        let verdict = run_many(
+            session,
+            &sought,
+            (count, args.launch.again),
+            wait(&args.launch),
+        )
+        .await?;
         session.reporter.verdict(&verdict);
         return Ok(verdict.exit_code);
     }

@@ -129,6 +129,15 @@ impl<'a> Sandbox<'a> {
 
     fn start(&self, python: &Path, engine: Engine, reporter: &Reporter) -> anyhow::Result<Server> {
         if let Some(old) = Server::find(&self.folder)? {
+            if old.is_healthy() && !self.settings.engine.accepts(old.engine()) {
+                reporter.warning(
+                    Step::Sandbox,
+                    format!(
+                        "the sandbox that runs, with engine {}, is stopped: it forgets everything",
+                        old.engine()
+                    ),
+                );
+            }
             old.stop()?;
         }
         reporter.detail(Step::Sandbox, "starting MiniStack");

@@ -211,7 +211,7 @@ async fn compile(session: &Session) -> anyhow::Result<PathBuf> {
             .map(|line| line.as_str())
             .collect::<Vec<_>>()
             .join("\n    ");
-        anyhow::bail!("`{shown}` failed\n    {words}");
+        anyhow::bail!("`{shown}` ended with {}\n    {words}", finished.how());
     }
     finished.success(&shown)?;
     executable.with_context(|| format!("`{shown}` made no binary `{}`", settings.package))

@@ -235,8 +235,22 @@ async fn known_runs(
 }
 
 impl Sought {
+    /// The run of this many that was cut off or left, and true; or a new one.
+    pub fn run_of_many(&self, session: &Session, count: u32, again: bool) -> (LaunchRecord, bool) {
+        let kind = format!("-{count}");
+        let request = format!("{}{kind}", self.request);
+        let now = SystemTime::now();
+        let unended = LaunchRecord::find_unended(&session.settings.work_dir(), &request)
+            .into_iter()
+            .find(|record| !again && record.is_repeatable(now));
+        match unended {
+            Some(record) => (record, true),
+            None => (self.new_run(session, &kind), false),
+        }
+    }
+
     /// A new run of it, whatever else is on its way. `kind` tells its request from that of a run alone.
-    pub fn new_run(&self, session: &Session, kind: &str) -> LaunchRecord {
+    fn new_run(&self, session: &Session, kind: &str) -> LaunchRecord {
         let own = self
             .definition
             .containers

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::Shared;
+use rustix::process::Signal;
+
+use crate::harness::{Shared, tasks_of};
 
 #[test]
 fn fifty_tasks_end_with_all_their_logs() {
@@ -25,6 +27,35 @@ fn fifty_tasks_end_with_all_their_logs() {
     }
     let ended = ended.expect_stderr("✓ 50 × diagnose exited 0\n");
     assert_eq!(ended.stderr.matches(" diagnose exited 0\n").count(), 51);
+}
+
+/// Wherever it is killed: the same call again finds what it has started, and starts what is missing.
+#[test]
+fn killed_the_same_call_again_starts_none_twice() {
+    let (shared, _lock) = Shared::alone();
+    let mut args = vec!["run", "diagnose", "--sandbox", "--author", "many-killed"];
+    args.extend([
+        "--count", "12", "--", "--print", "it runs", "--sleep", "300",
+    ]);
+    for phase in ["12 × diagnose", "it runs"] {
+        let running = shared.checkout.xtask(&args).spawn();
+        running.wait_for(phase).signal(Signal::KILL);
+        assert_eq!(running.end().code, 128 + 9);
+    }
+    let running = shared.checkout.xtask(&args).spawn();
+    running.wait_for("it runs").signal(Signal::INT);
+    let ended = running
+        .end()
+        .expect_code(130)
+        .expect_stderr("going on with those that were left");
+    let tasks = tasks_of(&shared.endpoint, "many-killed");
+    assert_eq!(tasks.len(), 12, "{}", ended.stderr);
+    // They were seen to their end: from here on it is another run.
+    let running = shared.checkout.xtask(&args).spawn();
+    running.wait_for("it runs").signal(Signal::INT);
+    let ended = running.end().expect_code(130);
+    let tasks = tasks_of(&shared.endpoint, "many-killed");
+    assert_eq!(tasks.len(), 24, "{}", ended.stderr);
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn a_build_that_fails_without_a_terminal() {
     for words in [
         "✗ build     failed",
         "– plan      given up",
+        " ended with exit code 101\n",
         "    error: no such crate\n",
         "all of its output: ",
         "  record    cargo xtask report ",

@@ -388,6 +388,12 @@ fn each_broken_link_behind_a_schedule_is_named() {
         .trigger_schedule("import-claims")
         .run()
         .expect_code(125)
-        .expect_stderr("error: no schedule in test starts import-claims");
+        .expect_stderr("error: no schedule in test starts import-claims\n")
+        .expect_stderr("write one in cloudwatch.tf");
+    wired
+        .trigger_schedule("nightly-reprot")
+        .run()
+        .expect_code(125)
+        .expect_stderr("did you mean `nightly-report`?");
     wired.trigger_schedule("send-letters").run().expect_code(0);
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask trigger schedule TASK`: a one-off twin of the schedule, with its role and target.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use crate::cli::TriggerSchedule;
 use crate::clients::scheduler::{Schedule, Scheduler};
 use crate::clients::signed::AwsError;
 use crate::failure::Problem;
-use crate::names::did_you_mean;
+use crate::names::{did_you_mean, near_names};
 use crate::session::Session;
 use crate::ui::Step;
 use crate::wiring::{family_of, of_refused_twin};
@@ -103,6 +104,7 @@ async fn find(
     let service = session.settings.service();
     let family = format!("{service}-{}", args.task);
     let all = scheduler.schedules(&format!("{service}-")).await?;
+    let scheduled = scheduled_tasks(&all, &service);
     let mut found: Vec<Schedule> = all
         .into_iter()
         .filter(|schedule| {
@@ -130,7 +132,7 @@ async fn find(
                 "no schedule in {} starts {}",
                 session.settings.environment.name, args.task
             ),
-            "write one in cloudwatch.tf and deploy it; `cargo xtask tasks` shows what is written",
+            not_scheduled(args.task.as_str(), &scheduled),
         )
         .into()),
         1 => Ok(found.remove(0)),
@@ -144,6 +146,23 @@ async fn find(
         )
         .into()),
     }
+}
+
+fn scheduled_tasks(all: &[Schedule], service: &str) -> BTreeSet<String> {
+    all.iter()
+        .filter_map(|schedule| family_of(schedule.target.task_definition()?).strip_prefix(service))
+        .map(|task| task.trim_start_matches('-').to_owned())
+        .collect()
+}
+
+/// A task with a schedule may have been meant; otherwise this one needs a schedule first.
+fn not_scheduled(task: &str, scheduled: &BTreeSet<String>) -> String {
+    let near = near_names(task, scheduled.iter().map(String::as_str));
+    if near.is_empty() {
+        return "write one in cloudwatch.tf and deploy it; `cargo xtask tasks` shows what is written"
+            .to_owned();
+    }
+    did_you_mean(task, &near)
 }
 
 /// Expression, zone, state and next time, in words.

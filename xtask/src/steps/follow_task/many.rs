@@ -8,7 +8,7 @@ use crate::cli::OnTimeout;
 use crate::clients::ecs::{AT_ONCE, Ecs, Task};
 use crate::failure::{Kind, Problem};
 use crate::outcome::{Origin, Verdict, exit};
-use crate::record::MISSING_GRACE;
+use crate::record::{LaunchRecord, MISSING_GRACE};
 use crate::session::Session;
 use crate::steps::launch_task::{RunningTask, Sought, warn_about_logs};
 use crate::ui::{Step, plural::count};
@@ -29,15 +29,26 @@ struct One<'a> {
     verdict: Option<Verdict>,
 }
 
-/// Starts them, shows all their lines, and sums up how they ended.
+/// Starts them, shows all their lines, and sums up how they ended. A run of as many that was cut off is
+/// gone on with, unless another one is wanted `again`.
 pub async fn run_many(
     session: &Session,
     sought: &Sought,
-    wanted: u32,
+    (wanted, again): (u32, bool),
     wait: Wait,
 ) -> anyhow::Result<Verdict> {
     warn_about_logs(session, &sought.definition);
-    let tasks = start(session, sought, wanted).await?;
+    let (mut record, is_known) = sought.run_of_many(session, wanted, again);
+    if is_known {
+        session.reporter.detail(
+            Step::Launch,
+            format!(
+                "going on with those that were left, from {}; --again starts others",
+                record.launched_at
+            ),
+        );
+    }
+    let tasks = start(session, sought, &record, wanted).await?;
     let logs = session.aws().await.logs();
     let mut all: Vec<One<'_>> = tasks
         .into_iter()
@@ -59,6 +70,8 @@ pub async fn run_many(
         })
         .collect();
     follow(session, &mut all, wait).await?;
+    record.ended = true;
+    record.save(&session.settings.work_dir())?;
     let ends: Vec<(&str, &Verdict)> = all
         .iter()
         .filter_map(|one| Some((one.running.task.id(), one.verdict.as_ref()?)))
@@ -71,11 +84,16 @@ pub async fn run_many(
     Ok(sum_up(sought.name.as_str(), wanted as usize, &ends))
 }
 
-async fn start(session: &Session, sought: &Sought, wanted: u32) -> anyhow::Result<Vec<Task>> {
+async fn start(
+    session: &Session,
+    sought: &Sought,
+    record: &LaunchRecord,
+    wanted: u32,
+) -> anyhow::Result<Vec<Task>> {
     let what = format!("{wanted} × {} on {}", sought.name, sought.outputs.cluster);
     let timer = session.reporter.started(Step::Launch, what);
     let ecs = session.aws().await.ecs();
-    let record = sought.new_run(session, "-many");
+    record.save(&session.settings.work_dir())?;
     let mut started = Vec::new();
     for call in 0..wanted.div_ceil(AT_ONCE) {
         tokio::time::sleep(pause_before(call)).await;
@@ -83,7 +101,7 @@ async fn start(session: &Session, sought: &Sought, wanted: u32) -> anyhow::Resul
             break;
         }
         let mut launch = record.launch.clone();
-        // Each call has a token of its own: it may be repeated, and starts nothing twice.
+        // Each call has a token of its own, the same in a rerun: repeated, it starts nothing twice.
         launch.client_token = format!("{}-{call}", record.run_id);
         let some = AT_ONCE.min(wanted - call * AT_ONCE);
         let (tasks, reasons) = match ecs.run_some(&launch, some.cast_signed()).await {
