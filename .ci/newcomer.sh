@@ -68,3 +68,7 @@ if [[ $round == without-docker ]]; then
 fi
 
 typed cargo xtask sandbox down
+
+if [[ $round == without-docker && -n $BARE_MACHINE_TESTS ]]; then
+  typed cargo test --workspace
+fi

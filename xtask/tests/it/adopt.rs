@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use expect_test::expect;
 
-use crate::harness::{Checkout, Ended, base, copy_folder, filtered, repository, target_dir};
+use crate::harness::{Checkout, Ended, base, copy_folder, filtered, repository, target_dir, which};
 
 /// A folder `xtask` that is in an adopter's repository, and where it has the template from.
 struct Adopted {
@@ -302,7 +302,7 @@ fn require_only_additions(checkout: &Checkout, since: &str) {
 }
 
 fn require_formatted(checkout: &Checkout) {
-    let output = Command::new("terraform")
+    let output = Command::new(which("terraform"))
         .args(["fmt", "-check", "-recursive", "-diff", "infra"])
         .current_dir(&checkout.root)
         .env_remove("TF_CLI_CONFIG_FILE")

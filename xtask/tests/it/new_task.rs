@@ -4,7 +4,7 @@ use std::process::Command;
 
 use expect_test::expect;
 
-use crate::harness::{Checkout, filtered};
+use crate::harness::{Checkout, filtered, which};
 
 #[test]
 fn a_scheduled_task_with_a_secret() {
@@ -194,7 +194,7 @@ fn what_aws_would_refuse_is_refused_before_anything_is_written() {
 }
 
 fn require_formatted(checkout: &Checkout) {
-    let output = Command::new("terraform")
+    let output = Command::new(which("terraform"))
         .args(["fmt", "-check", "-diff", "-recursive", "infra"])
         .env_remove("TF_CLI_CONFIG_FILE")
         .current_dir(&checkout.root)

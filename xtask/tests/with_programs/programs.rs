@@ -10,7 +10,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 pub struct Program {
     /// As a person calls it.
     name: &'static str,
-    /// Any of these commands is the program.
+    /// Any of these commands on PATH, or a file by its whole path, is the program.
     commands: &'static [&'static str],
     /// Arguments with which it succeeds if it is of any use.
     works: Option<&'static [&'static str]>,
@@ -62,7 +62,7 @@ pub const DOCKER: Program = Program {
 };
 pub const DOCKER_REGISTRY: Program = Program::command("docker-registry", &["docker-registry"]);
 pub const FISH: Program = Program::command("fish", &["fish"]);
-pub const PYTHON_3_11: Program = Program::command("Python 3.11", &["python3.11"]);
+pub const PYTHON_3_11: Program = Program::command("Python 3.11", &["/usr/bin/python3.11"]);
 pub const SKOPEO: Program = Program::command("skopeo", &["skopeo"]);
 pub const TMUX: Program = Program::command("tmux", &["tmux"]);
 pub const ZSH: Program = Program::command("zsh", &["zsh"]);

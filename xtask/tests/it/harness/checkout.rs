@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::ended::Ended;
+use super::path::path;
 use super::running::Running;
 
 /// A repository with one commit that holds the working tree under test.
@@ -95,6 +96,7 @@ impl Checkout {
         let mut command = Command::new(program);
         command
             .current_dir(&self.root)
+            .env("PATH", path())
             .env("CARGO_TARGET_DIR", target_dir());
         for (key, _) in std::env::vars() {
             let prefixes = [
@@ -280,7 +282,7 @@ impl FakeBin {
 
     /// Everything that is on PATH, but for these.
     pub fn everything_but(self, hidden: &[&str]) -> Self {
-        for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+        for folder in std::env::split_paths(&path()) {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 if !hidden.iter().any(|hidden| *hidden == name) {
@@ -304,19 +306,10 @@ impl FakeBin {
 
     /// PATH with this folder first.
     pub fn first(&self) -> std::ffi::OsString {
-        let rest = std::env::var_os("PATH").unwrap();
+        let rest = path();
         let all = std::iter::once(self.folder.clone()).chain(std::env::split_paths(&rest));
         std::env::join_paths(all).unwrap()
     }
-}
-
-/// The real program behind a name on PATH.
-pub fn which(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("the end-to-end tests need `{name}` on PATH"))
 }
 
 /// The repository that this test was compiled from.

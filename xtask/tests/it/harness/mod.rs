@@ -4,6 +4,7 @@ mod checkout;
 mod ended;
 mod gate;
 mod http;
+mod path;
 #[allow(
     dead_code,
     reason = "the benchmark, which shares it, counts and slows down as well"
@@ -18,11 +19,12 @@ mod wire;
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use checkout::{
-    Checkout, FakeBin, Invocation, as_if_real, base, copy_folder, repository, target_dir, which,
+    Checkout, FakeBin, Invocation, as_if_real, base, copy_folder, repository, target_dir,
 };
 pub use ended::{Ended, filtered};
 pub use gate::{At, Gate};
 pub use http::{always_answering, request};
+pub use path::which;
 pub use python::Microburst;
 pub use running::Running;
 pub use sandbox::{Aws, aws, has_terraform, state_lock, tasks_of};

@@ -1,7 +1,5 @@
 //! The sandbox past the tool: its AWS, asked and changed directly.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -101,16 +99,41 @@ pub fn tasks_of(endpoint: &str, author: &str) -> Vec<String> {
 /// Does a Terraform of the shared checkout run, whoever started it?
 pub fn has_terraform(shared: &Shared) -> bool {
     let root = format!("-chdir={}", shared.checkout.root.display());
-    let processes = Command::new("ps")
+    command_lines()
+        .iter()
+        // Its watcher, a shell, has the same arguments.
+        .filter(|process| process.iter().any(|word| word.starts_with(&root)))
+        .any(|process| {
+            let mut program = process.iter().take(2);
+            program.any(|word| word.ends_with("terraform"))
+        })
+}
+
+/// The words of every process of this machine, which a minimal Debian has no `ps` to tell.
+#[cfg(target_os = "linux")]
+fn command_lines() -> Vec<Vec<String>> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        // One that is no process has none, and neither has one that has just ended.
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .map(|line| {
+            let words = line.split(|byte| *byte == 0);
+            words
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect()
+        })
+        .collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn command_lines() -> Vec<Vec<String>> {
+    let output = std::process::Command::new("ps")
         .args(["-e", "-ww", "-o", "args="])
         .output()
         .unwrap();
-    String::from_utf8_lossy(&processes.stdout)
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    lines
         .lines()
-        // Its watcher, a shell, has the same arguments.
-        .filter(|process| process.contains(&root))
-        .any(|process| {
-            let mut program = process.split(' ').take(2);
-            program.any(|word| word.ends_with("terraform"))
-        })
+        .map(|line| line.split(' ').map(str::to_owned).collect())
+        .collect()
 }
