@@ -78,9 +78,10 @@ fn lines(output: &Output) -> Vec<Value> {
 
 fn signal(child: &Child, name: &str) {
     let pid = child.id().to_string();
+    // The shell's own: a minimal Debian has no such program.
     assert!(
-        Command::new("kill")
-            .args(["-s", name, &pid])
+        Command::new("sh")
+            .args(["-c", r#"kill -s "$1" "$2""#, "sh", name, &pid])
             .status()
             .unwrap()
             .success()
