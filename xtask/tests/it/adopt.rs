@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 
 use expect_test::expect;
 
-use crate::harness::{Checkout, Ended, base, copy_folder, filtered, repository, target_dir, which};
+use crate::harness::{
+    Checkout, Ended, base, copy_folder, filtered, path, repository, target_dir, which,
+};
 
 /// A folder `xtask` that is in an adopter's repository, and where it has the template from.
 struct Adopted {
@@ -266,6 +268,7 @@ fn run(folder: &Path, args: &[&str]) -> Ended {
     let output = Command::new("cargo")
         .args(args)
         .current_dir(folder)
+        .env("PATH", path())
         .env("CARGO_BUILD_BUILD_DIR", target_dir())
         .env("CARGO_TARGET_DIR", base().join("adopted-target"))
         .env_remove("AWS_REGION")

@@ -24,7 +24,7 @@ pub use checkout::{
 pub use ended::{Ended, filtered};
 pub use gate::{At, Gate};
 pub use http::{always_answering, request};
-pub use path::which;
+pub use path::{path, which};
 pub use python::Microburst;
 pub use running::Running;
 pub use sandbox::{Aws, aws, has_terraform, state_lock, tasks_of};
