@@ -237,9 +237,12 @@ fn is_of_sandbox(path: &str) -> bool {
         .any(|start| path.starts_with(start))
 }
 
-/// Docker's own pulls are the platform's business, and a health check decides over the sandbox.
+/// The pulls of Docker and of the process engine, which is Python, are the platform's business, and a
+/// health check decides over the sandbox.
 fn is_harmless(head: &str) -> bool {
-    head.contains("docker/") || head.contains("/_ministack")
+    ["docker/", "Python-urllib/", "/_ministack"]
+        .iter()
+        .any(|words| head.contains(words))
 }
 
 fn is_whole(head: &str, peeked: &[u8]) -> bool {
