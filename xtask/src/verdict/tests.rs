@@ -255,6 +255,82 @@ const NEVER_STARTED: &[(&str, &str, Origin)] = &[
         "took the capacity back",
         Origin::Platform,
     ),
+    // No source: the words of a row that no text above meets first.
+    (
+        "You have reached your pull rate limit. You may increase the limit by authenticating",
+        "limits how often",
+        Origin::Platform,
+    ),
+    (
+        "CannotPullContainerError: Error response from daemon: manifest unknown",
+        "not in the registry",
+        Origin::Tool,
+    ),
+    (
+        "CannotPullContainerError: pull access denied for x, repository does not exist or may require 'docker login'",
+        "repository is not there",
+        Origin::Tool,
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:GetParameters",
+        "may not read a secret",
+        Origin::Task,
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: ParameterNotFound: x",
+        "secret of the task does not exist",
+        Origin::Task,
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: invalid ssm parameters: /x",
+        "secret of the task does not exist",
+        Origin::Task,
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: operation error SSM: GetParameters, https response error StatusCode: 0, request send failed, Post https://x",
+        "no route to where its secrets",
+        Origin::Platform,
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: x",
+        "could not be read",
+        Origin::Task,
+    ),
+    (
+        "ResourceInitializationError: create stream has been retried 1 times: x",
+        "cannot reach its log group",
+        Origin::Platform,
+    ),
+    (
+        "runc create failed: unable to start container process: exec /x: no such file or directory",
+        "no such program",
+        Origin::Task,
+    ),
+    (
+        "exec /x: exec format error",
+        "another platform",
+        Origin::Tool,
+    ),
+    (
+        "failed to register layer: no space left on device",
+        "storage is full",
+        Origin::Task,
+    ),
+    (
+        "Could not transition to stopped; timed out",
+        "too slow",
+        Origin::Platform,
+    ),
+    (
+        "ResourceInitializationError: something AWS has not written yet",
+        "could not prepare",
+        Origin::Platform,
+    ),
+    (
+        "CannotStartContainerError: something AWS has not written yet",
+        "could not be started",
+        Origin::Task,
+    ),
 ];
 
 #[test]
@@ -280,6 +356,22 @@ fn a_task_that_never_started_says_why_and_is_never_a_success() {
             assert!(verdict.fix.is_some(), "{text}");
             assert!(verdict.raw.iter().any(|raw| raw.contains(text)), "{text}");
         }
+    }
+}
+
+#[test]
+fn every_row_of_the_table_is_the_first_for_some_text() {
+    let texts: Vec<String> = NEVER_STARTED
+        .iter()
+        .map(|(text, ..)| text.to_lowercase())
+        .collect();
+    let first = |text: &String| {
+        let fits = |row: &rows::Row| row.needles.iter().all(|needle| text.contains(needle));
+        rows::ROWS.iter().position(fits)
+    };
+    let met: Vec<usize> = texts.iter().filter_map(first).collect();
+    for (number, row) in rows::ROWS.iter().enumerate() {
+        assert!(met.contains(&number), "{:?}", row.needles);
     }
 }
 

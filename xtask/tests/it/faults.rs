@@ -101,8 +101,14 @@ fn credentials_expire(
 }
 
 /// Three of ten calls of the tool are throttled, one of twenty finds the service away, one of ten is
-/// slow; the first rule that fires counts. Terraform meets a third of that: it has its own patience,
-/// which doubles up to minutes, and is not what is tried here.
+/// slow; the first rule that fires counts.
+///
+/// Terraform meets a third of that, for the time that it takes and not because it would fail. It has
+/// 25 attempts for each of the hundred calls of a round, and its backend as many as the root's
+/// `max_retries`, but it waits up to 1, 2, 4, … s between them, where we wait from 0.2 s on. When four of
+/// ten fail, some call is tried six times in most rounds. At the full rate, three rounds took
+/// 86, 90 and 52 s, with six attempts of one call at the most; at a third of it, 30, 39 and 26 s. All six
+/// ended well.
 fn busy() -> Value {
     let rule = |agent: &str, service: &str, probability: f64, code: &str, status: u16| {
         json!({
