@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::{Case, Contender, Run};
+use crate::turn::Run;
+use crate::{Case, Contender};
 
 /// How often the classic chain starts the AWS CLI.
 const CLI_CALLS: f64 = 4.0;
@@ -92,13 +93,18 @@ fn of(
 pub fn table(measured: &[Measured], cli: f64) -> String {
     let mut text = format!(
         "Medians in seconds. The AWS CLI needs {cli:.2} s to start, and the classic chain starts it {CLI_CALLS} times: `- CLI` leaves that out.\n\n\
-         | profile | definitions | changed | classic | - CLI | its apply | try | floor | classic : try | try - floor | trips to RunTask | kB |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|\n"
+         | profile | definitions | changed | classic | - CLI | its apply | try | floor | classic : try | try - floor | without Docker | try : without Docker | trips to RunTask | kB |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     let mut steps = String::new();
     for group in groups(measured) {
-        let [classic, tried, floor] = [Contender::Classic, Contender::Try, Contender::Floor]
-            .map(|contender| of(measured, group, contender));
+        let [classic, tried, without_docker, floor] = [
+            Contender::Classic,
+            Contender::Try,
+            Contender::TryWithoutDocker,
+            Contender::Floor,
+        ]
+        .map(|contender| of(measured, group, contender));
         let apply = classic
             .steps
             .iter()
@@ -107,7 +113,7 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
         let (profile, size, case) = group;
         let _ = writeln!(
             text,
-            "| {profile} | {size} | {} | {:.2} | {:.2} | {apply:.2} | {:.2} | {:.2} | {:.1} | {:.2} | {} / {} / {} | {:.0} / {:.0} / {:.0} |",
+            "| {profile} | {size} | {} | {:.2} | {:.2} | {apply:.2} | {:.2} | {:.2} | {:.1} | {:.2} | {} | {} | {} / {} / {} | {:.0} / {:.0} / {:.0} |",
             case.name(),
             classic.seconds,
             classic.seconds - CLI_CALLS * cli,
@@ -115,6 +121,8 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
             floor.seconds,
             classic.seconds / tried.seconds,
             tried.seconds - floor.seconds,
+            number(without_docker.seconds),
+            number(tried.seconds / without_docker.seconds),
             classic.trips_to_launch,
             tried.trips_to_launch,
             floor.trips_to_launch,
@@ -122,7 +130,15 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
             tried.bytes / 1e3,
             floor.bytes / 1e3,
         );
-        for (name, contender) in [("classic", &classic), ("try", &tried), ("floor", &floor)] {
+        for (name, contender) in [
+            ("classic", &classic),
+            ("try", &tried),
+            ("try without Docker", &without_docker),
+            ("floor", &floor),
+        ] {
+            if contender.steps.is_empty() {
+                continue;
+            }
             let parts: Vec<String> = contender
                 .steps
                 .iter()
@@ -141,6 +157,14 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
     )
 }
 
+/// Nothing for what was not measured.
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        return String::new();
+    }
+    format!("{value:.2}")
+}
+
 pub fn document(measured: &[Measured], cli: f64) -> Value {
     let cases: Vec<Value> = groups(measured)
         .into_iter()
@@ -155,7 +179,7 @@ pub fn document(measured: &[Measured], cli: f64) -> Value {
             };
             json!({
                 "profile": profile, "task_definitions": size, "case": case.name(),
-                "classic": contender(Contender::Classic), "try": contender(Contender::Try), "floor": contender(Contender::Floor),
+                "classic": contender(Contender::Classic), "try": contender(Contender::Try), "try_without_docker": contender(Contender::TryWithoutDocker), "floor": contender(Contender::Floor),
             })
         })
         .collect();
