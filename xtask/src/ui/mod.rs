@@ -271,6 +271,12 @@ impl Reporter {
         self.state().result(value, &text.to_string());
     }
 
+    /// A result for `--json` alone: people have been told in other words.
+    pub fn answer_json(&self, value: &impl Serialize) {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.state().emit(Event::Result { value });
+    }
+
     /// Asks on stderr and reads one line of stdin.
     pub fn ask(&self, question: &str) -> std::io::Result<String> {
         self.state().begin_question(question);

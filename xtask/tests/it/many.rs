@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::harness::{Shared, tasks_of};
 
@@ -67,4 +68,21 @@ fn one_that_fails_fails_all() {
     ended
         .expect_stderr("✗ 2 of 2 × diagnose failed\n")
         .expect_stderr(": diagnose exited 3\n");
+}
+
+#[test]
+fn each_is_in_the_json() {
+    let (shared, _lock) = Shared::together();
+    let mut args = vec!["run", "diagnose", "--sandbox", "--author", "many-json"];
+    args.extend(["--json", "--count", "2", "--", "--exit-code", "3"]);
+    let ended = shared.checkout.xtask(args).run().expect_code(3);
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let each = document["result"].as_array().unwrap();
+    assert_eq!(each.len(), 2, "{document}");
+    for one in each {
+        assert!(one["id"].as_str().is_some_and(|id| id.len() >= 32), "{one}");
+        assert_eq!(one["verdict"]["happened"], "diagnose exited 3", "{one}");
+        assert_eq!(one["verdict"]["exit_code"], 3, "{one}");
+        assert_eq!(one["verdict"]["origin"], "task", "{one}");
+    }
 }

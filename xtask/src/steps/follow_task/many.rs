@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::streams::Streams;
 use super::{Wait, choice, next_pause, until};
 use crate::cli::OnTimeout;
@@ -27,6 +29,14 @@ struct One<'a> {
     /// None once the task has ended.
     streams: Option<Streams<'a>>,
     verdict: Option<Verdict>,
+}
+
+/// What `--json` says of one.
+#[derive(Serialize)]
+struct OneResult<'a> {
+    /// The task's ID on ECS.
+    id: &'a str,
+    verdict: &'a Verdict,
 }
 
 /// Starts them, shows all their lines, and sums up how they ended. A run of as many that was cut off is
@@ -81,6 +91,11 @@ pub async fn run_many(
         .map(|(id, verdict)| format!("{} {id} {}\n", verdict.sign(), verdict.happened))
         .collect();
     session.reporter.text(table);
+    let results: Vec<OneResult<'_>> = ends
+        .iter()
+        .map(|(id, verdict)| OneResult { id, verdict })
+        .collect();
+    session.reporter.answer_json(&results);
     Ok(sum_up(sought.name.as_str(), wanted as usize, &ends))
 }
 
