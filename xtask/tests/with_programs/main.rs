@@ -35,7 +35,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use programs::{
-    BROWSER, BUBBLEWRAP, DOCKER, DOCKER_REGISTRY, FISH, PYTHON_3_11, SKOPEO, TMUX, ZSH, wanting,
+    BROWSER, BUBBLEWRAP, DOCKER, DOCKER_REGISTRY, FISH, SKOPEO, SYSTEM_PYTHON, TMUX, ZSH, wanting,
 };
 
 /// A test that is not in this list is dead code, which the compiler tells.
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         ministack::the_extension_passes_its_tests_of_docker: [DOCKER],
         ministack::the_extension_passes_its_tests_of_bubblewrap: [BUBBLEWRAP],
         observed::a_loop_keeps_its_secrets_and_sends_what_aws_takes: [DOCKER],
-        poetry::from_the_idea_to_the_run_on_ecs: [DOCKER, PYTHON_3_11],
+        poetry::from_the_idea_to_the_run_on_ecs: [DOCKER, SYSTEM_PYTHON],
         registry::another_registry_takes_the_image_and_gives_it_back_whole: [DOCKER_REGISTRY, SKOPEO],
         report::the_page_shows_the_timeline_and_filters_the_log: [BROWSER],
         terminal::init_asks_what_it_cannot_find_out: [TMUX],

@@ -9,16 +9,11 @@ const BASE_IMAGE: &str = "xtask-it-python:base";
 
 pub fn from_the_idea_to_the_run_on_ecs() {
     let poetry = install_poetry();
-    let made = Command::new("bash")
-        .arg(fixture().join("base-image.sh"))
-        .arg(&poetry)
-        .arg(BASE_IMAGE)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
+    succeed(
+        Command::new("bash")
+            .arg(fixture().join("base-image.sh"))
+            .arg(&poetry)
+            .arg(BASE_IMAGE),
     );
 
     let checkout = Checkout::named("poetry");
@@ -47,23 +42,17 @@ pub fn from_the_idea_to_the_run_on_ecs() {
 
     // The machine's own Poetry, with the project installed as its users do it.
     let script = format!(
-        "#!/bin/sh\nPYTHONPATH='{}' exec /usr/bin/python3.11 -m poetry \"$@\"\n",
+        "#!/bin/sh\nPYTHONPATH='{}' exec /usr/bin/python3 -m poetry \"$@\"\n",
         poetry.display()
     );
     let bin = FakeBin::named("poetry").script("poetry", &script);
     let environments = tempfile::tempdir().unwrap();
-    let installed = Command::new("poetry")
-        .args(["install", "--quiet", "--no-interaction"])
-        .current_dir(checkout.root.join("api"))
-        .env("PATH", bin.first())
-        .env("POETRY_VIRTUALENVS_PATH", environments.path())
-        .output()
-        .unwrap();
-    assert!(
-        installed.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&installed.stdout),
-        String::from_utf8_lossy(&installed.stderr)
+    succeed(
+        Command::new("poetry")
+            .args(["install", "--quiet", "--no-interaction"])
+            .current_dir(checkout.root.join("api"))
+            .env("PATH", bin.first())
+            .env("POETRY_VIRTUALENVS_PATH", environments.path()),
     );
     let lock = checkout.root.join("api/poetry.lock");
     if lock.exists() {
@@ -100,25 +89,31 @@ fn install_poetry() -> PathBuf {
     if folder.join("poetry").exists() {
         return folder;
     }
-    let output = Command::new("python3.11")
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-compile",
-            "--target",
-        ])
-        .arg(&folder)
-        .arg("poetry==2.5.1")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+    // Debian's own Python may be without pip; the one of an environment is not.
+    let environment = tempfile::tempdir().unwrap();
+    let pip = environment.path().join("bin/pip");
+    succeed(
+        Command::new("/usr/bin/python3")
+            .args(["-m", "venv"])
+            .arg(environment.path()),
+    );
+    succeed(
+        Command::new(pip)
+            .args(["install", "--quiet", "--no-compile", "--target"])
+            .arg(&folder)
+            .arg("poetry==2.5.1"),
     );
     folder
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn fixture() -> PathBuf {

@@ -62,7 +62,13 @@ pub const DOCKER: Program = Program {
 };
 pub const DOCKER_REGISTRY: Program = Program::command("docker-registry", &["docker-registry"]);
 pub const FISH: Program = Program::command("fish", &["fish"]);
-pub const PYTHON_3_11: Program = Program::command("Python 3.11", &["/usr/bin/python3.11"]);
+pub const SYSTEM_PYTHON: Program = Program {
+    works: Some(&[
+        "-c",
+        "import ensurepip, sys, venv; assert sys.version_info >= (3, 11), sys.version",
+    ]),
+    ..Program::command("the system's Python", &["/usr/bin/python3"])
+};
 pub const SKOPEO: Program = Program::command("skopeo", &["skopeo"]);
 pub const TMUX: Program = Program::command("tmux", &["tmux"]);
 pub const ZSH: Program = Program::command("zsh", &["zsh"]);

@@ -25,6 +25,6 @@ def each(suite):
 
 
 def about(test):
-    """What the test's method or its class says, where a file that cannot be imported has neither."""
+    """What the test's method or its class says; a file that cannot be imported has neither."""
     method = getattr(test, getattr(test, "_testMethodName", ""), None)
     return getattr(method, "about", getattr(test, "about", "nothing"))
