@@ -2,6 +2,8 @@
 
 pub mod change;
 mod diagnostics;
+mod events;
+mod init;
 pub mod inputs;
 mod new_image;
 pub mod outputs;
@@ -14,7 +16,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::private_folder::PrivateFolder;
 use super::process::{Finished, Program, Source};
@@ -23,6 +24,7 @@ use crate::interrupt::Interrupt;
 use change::PlannedChange;
 use diagnostics::Diagnostics;
 pub use diagnostics::StalePlan;
+use events::Announced;
 use outputs::Outputs;
 pub use saved_plan::{Basis, SavedPlan};
 
@@ -57,6 +59,34 @@ pub enum Said<'a> {
     Line(&'a str),
     /// One change is done.
     Applied(&'a str),
+}
+
+/// How much a plan has to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thoroughness {
+    /// Is all that exists compared with the state? It need not be where the state is just as our own
+    /// apply has left it.
+    pub refresh: bool,
+    pub reading: Reading,
+}
+
+/// What is read of a plan. Its events name what changes; its values, which cost another start of the
+/// provider, tell a new image from another change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// They decide whether somebody is asked.
+    Values,
+    /// Nobody is asked, and the tag alone differs from what is applied: new revisions are new images.
+    NewImages,
+    /// Nobody is asked, and the tag is as it is applied: no image is new.
+    SameImages,
+}
+
+impl Thoroughness {
+    pub const FULL: Thoroughness = Thoroughness {
+        refresh: true,
+        reading: Reading::Values,
+    };
 }
 
 impl Terraform {
@@ -98,69 +128,38 @@ impl Terraform {
         Ok(version)
     }
 
-    /// Runs `terraform init` unless the last one saw the same configuration. Returns whether it ran.
-    pub async fn init(
-        &self,
-        interrupt: &Interrupt,
-        on_line: impl FnMut(&str),
-    ) -> anyhow::Result<bool> {
-        let stamp_file = self.data_dir.join("xtask-init-stamp");
-        let stamp = self.init_stamp()?;
-        if std::fs::read_to_string(&stamp_file).is_ok_and(|last| last == stamp) {
-            return Ok(false);
-        }
-        std::fs::create_dir_all(&self.data_dir)
-            .with_context(|| format!("making {}", self.data_dir.display()))?;
-        let mut program = self.program("init").args([
-            "-input=false",
-            "-no-color",
-            "-lockfile=readonly",
-            "-reconfigure",
-        ]);
-        if let Some(config) = &self.backend_config {
-            program = program.arg(format!("-backend-config={}", config.display()));
-        }
-        if let Some(mirror) = providers::find_mirror(&self.root) {
-            program = program.arg(format!("-plugin-dir={}", mirror.display()));
-        }
-        let shown = program.shown().to_owned();
-        let mut on_line = on_line;
-        let finished = program.run(interrupt, |_, line| on_line(line)).await?;
-        finished
-            .success(&shown)
-            .with_context(|| format!("initialising Terraform in {}", self.root.display()))?;
-        std::fs::write(&stamp_file, stamp)
-            .with_context(|| format!("writing {}", stamp_file.display()))?;
-        Ok(true)
-    }
-
     /// Plans and saves. Without a state lock: a plan changes nothing, an apply of it on a state that
     /// moved meanwhile is refused by Terraform as stale, and a plan that is killed leaves no lock.
     pub async fn plan(
         &self,
         tag: Option<&str>,
+        how: Thoroughness,
         interrupt: &Interrupt,
         mut on_line: impl FnMut(&str),
     ) -> anyhow::Result<SavedPlan> {
         // A plan holds the values of variables and of the state.
         let folder = PrivateFolder::make()?;
         let file = folder.path().join("saved.tfplan");
-        let mut program = self
+        let program = self
             .program("plan")
-            .args(["-json", "-input=false", "-lock=false"]);
-        for (name, value) in &self.vars {
-            program = program.arg(format!("-var={name}={value}"));
-        }
-        if let Some(tag) = tag {
-            program = program.arg(format!("-var=service_docker_tag={tag}"));
-        }
-        self.run_json(
-            "planning",
-            program.arg(format!("-out={}", file.display())),
-            interrupt,
-            |message| on_line(text_of(message)),
-        )
+            .args(["-json", "-input=false", "-lock=false"])
+            .arg(format!("-refresh={}", how.refresh))
+            .args(self.variables(tag))
+            .arg(format!("-out={}", file.display()));
+        let mut announced = Announced::default();
+        self.run_json("planning", program, interrupt, |message| {
+            announced.read(message);
+            on_line(text_of(message));
+        })
         .await?;
+        let change = match how.reading {
+            Reading::Values => None,
+            Reading::NewImages => announced.new_images(),
+            Reading::SameImages => announced.other_than_images(),
+        };
+        if let Some(change) = change {
+            return Ok(SavedPlan::new(folder, change));
+        }
         let show = self.program("show").args(["-json", "-no-color"]).arg(&file);
         let text = show
             .read(interrupt)
@@ -226,17 +225,22 @@ impl Terraform {
 
     /// A plain apply of a root with local state, for the sandbox's foundation.
     pub async fn apply_directly(&self, state: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
-        let mut program = self
+        let program = self
             .program("apply")
             .args(["-json", "-input=false", "-auto-approve"])
             .arg(format!("-state={}", state.display()))
+            .args(self.variables(None))
             .grace(APPLY_GRACE);
-        for (name, value) in &self.vars {
-            program = program.arg(format!("-var={name}={value}"));
-        }
         self.run_json("applying", program, interrupt, |_| {})
             .await?;
         Ok(())
+    }
+
+    fn variables(&self, tag: Option<&str>) -> Vec<String> {
+        let own = self.vars.iter();
+        let own = own.map(|(name, value)| format!("-var={name}={value}"));
+        let tag = tag.map(|tag| format!("-var=service_docker_tag={tag}"));
+        own.chain(tag).collect()
     }
 
     fn program(&self, verb: &str) -> Program {
@@ -290,62 +294,17 @@ impl Terraform {
             self.data_dir.display(),
             self.root.display()
         );
+        if diagnostics.asks_for_init() {
+            self.forget_init();
+        }
         let error = diagnostics.into_error(&shown, &unlock);
         Err(error.context(format!("{doing} {}", self.root.display())))
-    }
-
-    /// What `init` depends on: the configuration of the root and of everything beside it that it may
-    /// call, the lock file, the backend's settings.
-    fn init_stamp(&self) -> anyhow::Result<String> {
-        let mut hash = Sha256::new();
-        let mut files = Vec::new();
-        // Local modules stay under the folder that holds the environments, the template and modules.
-        let infra = self
-            .root
-            .ancestors()
-            .find(|folder| folder.ends_with("infra"))
-            .unwrap_or(&self.root);
-        collect_files(infra, &mut files)?;
-        files.sort();
-        for file in files {
-            hash.update(file.to_string_lossy().as_bytes());
-            hash.update(
-                std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?,
-            );
-        }
-        hash.update(format!("{:?}", self.backend_config));
-        Ok(hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
     }
 }
 
 /// A message's text for people.
 fn text_of(message: &Value) -> &str {
     message["@message"].as_str().unwrap_or_default()
-}
-
-fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        if path.is_dir() && name != ".terraform" {
-            collect_files(&path, files)?;
-        } else if [".tf", ".tfbackend", ".terraform.lock.hcl"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// A TF_CLI_CONFIG_FILE that is not there makes Terraform warn on every call and go on without it.

@@ -12,9 +12,10 @@ use crate::hold::record::Purpose;
 use crate::outcome::Verdict;
 use crate::plan::{Decision, Goal, Plan, Request};
 use crate::session::Session;
-use crate::steps::applied::{Standing, applied_the_same, still_stands};
+use crate::steps::applied::{InCommon, Standing, in_common, still_stands};
 use crate::steps::apply_terraform::{
-    apply_terraform, confirm, name_what_is_tried, plan_unless_applied, still_true, why_applied,
+    apply_terraform, confirm, name_what_is_tried, plan_from, plan_terraform, still_true,
+    why_applied,
 };
 use crate::steps::claim::{Claim, claim, me};
 use crate::steps::content::{content_tags, find_same_content};
@@ -73,10 +74,14 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         return Ok(0);
     }
     // The tag is known before the build, so that Terraform plans beside it. Nothing is held meanwhile.
-    let (image, change) = tokio::try_join!(
+    let (image, mut change) = tokio::try_join!(
         publish(session, &plan),
-        plan_unless_applied(session, &plan, standing)
+        plan_from(session, &plan, standing, args.yes)
     )?;
+    // ECR has lost the image that the definitions name.
+    if image.is_new && change.tag().is_some_and(|tag| tag != plan.tag.as_str()) {
+        change = plan_terraform(session, &plan.tag).await?;
+    }
     confirm(session, &change, args.yes)?;
     let tried = Tried {
         args,
@@ -102,7 +107,7 @@ async fn foreseen(
     standing: Option<Standing>,
 ) -> anyhow::Result<Plan> {
     if let Some(standing) = standing
-        && let Some((outputs, _)) = applied_the_same(session, &plan, standing).await
+        && let InCommon::All(outputs, _) = in_common(session, &plan, standing).await
     {
         plan.applied = Some(why_applied(&plan, &outputs));
     }

@@ -34,7 +34,8 @@ struct Record {
     place: Place,
     version: Version,
     outputs: Outputs,
-    written: SystemTime,
+    /// When all that exists was last compared with the state.
+    refreshed: SystemTime,
 }
 
 /// An apply that still stands, and what it was made of compared with what there is now.
@@ -68,23 +69,32 @@ pub async fn still_stands(session: &Session, task: &str) -> Option<Standing> {
         .map(|inputs| Standing { record, inputs })
 }
 
-/// The outputs of an apply that still stands and its state, if it applied the same: the plan's tag, or an image of
-/// the same content.
-pub async fn applied_the_same(
-    session: &Session,
-    plan: &Plan,
-    standing: Standing,
-) -> Option<(Outputs, Version)> {
+/// What the last apply, which still stands, has in common with the next.
+#[derive(Debug)]
+pub enum InCommon {
+    /// Everything: the plan's tag or an image of the same content, and the same inputs.
+    All(Box<Outputs>, Version),
+    /// The image, which is applied under this tag.
+    Image {
+        applied: ImageTag,
+        refreshed: SystemTime,
+    },
+    /// All inputs but the tag.
+    Inputs {
+        refreshed: SystemTime,
+    },
+    Nothing,
+}
+
+pub async fn in_common(session: &Session, plan: &Plan, standing: Standing) -> InCommon {
     let Standing { record, inputs } = standing;
     let content = if record.tag == plan.tag.as_str() {
         None
     } else {
-        content_tags(session, plan).await.ok()?
+        content_tags(session, plan).await.ok().flatten()
     };
     let content = content.map(|content| content.own);
-    record
-        .is_of(&inputs, &plan.tag, content.as_ref(), SystemTime::now())
-        .then_some((record.outputs, record.version))
+    record.in_common(&inputs, &plan.tag, content.as_ref(), SystemTime::now())
 }
 
 /// Writes down what was applied, if the state says the same. It is the last word of an apply that was
@@ -103,7 +113,7 @@ pub async fn remember(session: &Session, basis: &Basis, outputs: &Outputs) -> an
         place: basis.inputs.place.clone(),
         version,
         outputs: outputs.clone(),
-        written: SystemTime::now(),
+        refreshed: basis.refreshed,
     };
     let file = file(session);
     let text = serde_json::to_vec_pretty(&record).context("the record of an apply")?;
@@ -114,20 +124,28 @@ pub async fn remember(session: &Session, basis: &Basis, outputs: &Outputs) -> an
 }
 
 impl Record {
-    fn is_of(
-        &self,
+    fn in_common(
+        self,
         inputs: &Inputs,
         tag: &ImageTag,
         content: Option<&ImageTag>,
         now: SystemTime,
-    ) -> bool {
+    ) -> InCommon {
         let same_content =
             self.content.is_some() && self.content == content.map(ToString::to_string);
-        let age = now.duration_since(self.written).unwrap_or(Duration::MAX);
-        self.inputs == inputs.hash
-            && self.place == inputs.place
-            && age < MAX_AGE
-            && (self.tag == tag.as_str() || same_content)
+        let same_image = self.tag == tag.as_str() || same_content;
+        let same_inputs = self.inputs == inputs.hash;
+        let refreshed = self.refreshed;
+        let age = now.duration_since(refreshed).unwrap_or(Duration::MAX);
+        if self.place != inputs.place || age >= MAX_AGE {
+            return InCommon::Nothing;
+        }
+        match (same_image, same_inputs, ImageTag::parse(&self.tag)) {
+            (true, true, _) => InCommon::All(Box::new(self.outputs), self.version),
+            (true, false, Ok(applied)) => InCommon::Image { applied, refreshed },
+            (false, true, _) => InCommon::Inputs { refreshed },
+            (_, false, _) => InCommon::Nothing,
+        }
     }
 }
 
@@ -151,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_apply_is_skipped() {
+    fn what_is_in_common_decides_what_is_planned() {
         let tag = |text: &str| ImageTag::parse(text).unwrap();
         let now = SystemTime::now();
         let outputs = Outputs::read(&serde_json::json!({
@@ -171,28 +189,55 @@ mod tests {
                 version_id: None,
             },
             outputs: outputs.unwrap(),
-            written: now,
+            refreshed: now,
         };
         let later = now + Duration::from_secs(60);
+        let old = now + MAX_AGE;
+        // A clock that was set back tells nothing.
+        let before = now - Duration::from_secs(1);
         for (hash, name, content, when, expected) in [
-            ("h", "sha1", None, later, true),
-            ("h", "sha2", Some("content-1"), later, true),
-            ("h", "sha2", Some("content-2"), later, false),
-            ("h", "sha2", Some("content-dirty-1"), later, false),
-            ("h", "sha2", None, later, false),
-            ("other", "sha1", None, later, false),
-            ("h", "sha1", None, now + MAX_AGE, false),
-            // A clock that was set back tells nothing.
-            ("h", "sha1", None, now - Duration::from_secs(1), false),
+            ("h", "sha1", None, later, "all"),
+            ("h", "sha2", Some("content-1"), later, "all"),
+            ("h", "sha2", Some("content-2"), later, "inputs"),
+            ("h", "sha2", Some("content-dirty-1"), later, "inputs"),
+            ("h", "sha2", None, later, "inputs"),
+            ("other", "sha1", None, later, "image sha1"),
+            ("other", "sha2", Some("content-1"), later, "image sha1"),
+            ("other", "sha2", Some("content-2"), later, "nothing"),
+            ("h", "sha1", None, old, "nothing"),
+            ("other", "sha1", None, old, "nothing"),
+            ("h", "sha2", None, old, "nothing"),
+            ("h", "sha1", None, before, "nothing"),
         ] {
             let content = content.map(tag);
-            let found = record.is_of(&inputs(hash), &tag(name), content.as_ref(), when);
-            assert_eq!(found, expected, "{hash} {name} {content:?}");
+            let found = record
+                .clone()
+                .in_common(&inputs(hash), &tag(name), content.as_ref(), when);
+            assert_eq!(named(&found), expected, "{hash} {name} {content:?}");
         }
         let nameless = Record {
             content: None,
-            ..record
+            ..record.clone()
         };
-        assert!(!nameless.is_of(&inputs("h"), &tag("sha2"), None, later));
+        let found = nameless.in_common(&inputs("h"), &tag("sha2"), None, later);
+        assert_eq!(named(&found), "inputs");
+        let elsewhere = Inputs {
+            place: Place {
+                bucket: "b".into(),
+                key: "other".into(),
+            },
+            ..inputs("h")
+        };
+        let found = record.in_common(&elsewhere, &tag("sha1"), None, later);
+        assert_eq!(named(&found), "nothing");
+    }
+
+    fn named(found: &InCommon) -> String {
+        match found {
+            InCommon::All(..) => "all".into(),
+            InCommon::Image { applied, .. } => format!("image {applied}"),
+            InCommon::Inputs { .. } => "inputs".into(),
+            InCommon::Nothing => "nothing".into(),
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! Plan while the image is built, apply when it is in: the task definitions of the environment.
 
 use std::io::IsTerminal as _;
+use std::time::SystemTime;
 
 use crate::clients::state::Version;
 use crate::clients::terraform::outputs::Outputs;
-use crate::clients::terraform::{Basis, Said, SavedPlan, StalePlan};
+use crate::clients::terraform::{Basis, Reading, Said, SavedPlan, StalePlan, Thoroughness};
 use crate::failure::Problem;
 use crate::names::{ImageTag, short_tag};
 use crate::plan::Plan;
 use crate::session::Session;
-use crate::steps::applied::{Standing, applied_the_same, remember};
+use crate::steps::applied::{InCommon, Standing, in_common, remember};
 use crate::steps::content::content_tags;
 use crate::steps::launch_task::Wishes;
 use crate::steps::push_image::PushedImage;
@@ -35,6 +36,14 @@ pub fn name_what_is_tried(mut wishes: Wishes, outputs: &Outputs, tried: &ImageTa
 
 /// `terraform init` when needed, then a saved plan. Changes nothing, so that it may run beside the build.
 pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result<SavedPlan> {
+    saved_plan(session, tag, Thoroughness::FULL).await
+}
+
+async fn saved_plan(
+    session: &Session,
+    tag: &ImageTag,
+    how: Thoroughness,
+) -> anyhow::Result<SavedPlan> {
     let timer = session.reporter.started(
         Step::Plan,
         format!(
@@ -55,9 +64,10 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
     }
     // Before the plan: a file that changes from here on makes the next loop plan again, and a state
     // that does makes this plan one of the past.
+    let now = SystemTime::now();
     let (inputs, state) = tokio::join!(session.plan_inputs(), state_now(session));
     let mut plan = terraform
-        .plan(Some(tag.as_str()), &session.interrupt, |line| {
+        .plan(Some(tag.as_str()), how, &session.interrupt, |line| {
             session.reporter.output(Step::Plan, line);
         })
         .await?;
@@ -65,6 +75,7 @@ pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result
         inputs,
         tag: tag.clone(),
         content: None,
+        refreshed: now,
     });
     plan.state = state;
     session.reporter.finished(&timer, plan.change.summary());
@@ -110,26 +121,53 @@ pub fn why_applied(plan: &Plan, outputs: &Outputs) -> String {
     }
 }
 
-/// The plan, unless what is applied and still stands is what would be. None plans in full.
-pub async fn plan_unless_applied(
+/// As little planning as the last apply, if it still stands, leaves to be done.
+pub async fn plan_from(
     session: &Session,
     plan: &Plan,
     standing: Option<Standing>,
+    yes: bool,
 ) -> anyhow::Result<SavedPlan> {
-    if let Some(standing) = standing
-        && let Some((outputs, state)) = applied_the_same(session, plan, standing).await
-    {
-        session
-            .reporter
-            .skipped(Step::Plan, why_applied(plan, &outputs));
-        return Ok(SavedPlan::as_applied(outputs, state));
-    }
-    let mut saved = plan_terraform(session, &plan.tag).await?;
+    let in_common = match standing {
+        Some(standing) => in_common(session, plan, standing).await,
+        None => InCommon::Nothing,
+    };
+    let how = |reading| Thoroughness {
+        refresh: false,
+        reading: if is_unasked(session, yes) {
+            reading
+        } else {
+            Reading::Values
+        },
+    };
+    let (tag, how, refreshed) = match in_common {
+        InCommon::All(outputs, state) => {
+            session
+                .reporter
+                .skipped(Step::Plan, why_applied(plan, &outputs));
+            return Ok(SavedPlan::as_applied(*outputs, state));
+        }
+        // The definitions go on naming the image as they do: only what changes is registered anew.
+        InCommon::Image { applied, refreshed } => {
+            (applied, how(Reading::SameImages), Some(refreshed))
+        }
+        InCommon::Inputs { refreshed } => {
+            (plan.tag.clone(), how(Reading::NewImages), Some(refreshed))
+        }
+        InCommon::Nothing => (plan.tag.clone(), Thoroughness::FULL, None),
+    };
+    let mut saved = saved_plan(session, &tag, how).await?;
     if let Some(basis) = &mut saved.basis {
         let content = content_tags(session, plan).await?;
         basis.content = content.map(|content| content.own);
+        basis.refreshed = refreshed.unwrap_or(basis.refreshed);
     }
     Ok(saved)
+}
+
+/// Nobody shares the sandbox: there is nobody to ask for.
+fn is_unasked(session: &Session, yes: bool) -> bool {
+    yes || session.sandbox.is_some()
 }
 
 /// Asks about a plan that changes more than images. Nothing has been changed yet.
@@ -159,8 +197,7 @@ pub fn confirm(session: &Session, plan: &SavedPlan, yes: bool) -> anyhow::Result
             ),
         );
     }
-    // Nobody shares the sandbox: there is nobody to ask for.
-    if yes || session.sandbox.is_some() {
+    if is_unasked(session, yes) {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
@@ -243,7 +280,10 @@ async fn apply_once(
     if let Some(timer) = timer {
         session.reporter.finished(
             &timer,
-            format!("service_docker_tag is {}", image.tag.short()),
+            format!(
+                "service_docker_tag is {}",
+                short_tag(&outputs.service_docker_tag)
+            ),
         );
     }
     if let Some(basis) = basis

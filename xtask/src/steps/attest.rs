@@ -25,6 +25,7 @@ pub async fn attest(session: &Session, plan: &Plan) -> anyhow::Result<PushedImag
             repository: plan.repository.clone(),
             tag: plan.tag.clone(),
             digest: published.clone(),
+            is_new: false,
         });
     }
     let (image, whose) = publish_anew(session, plan).await?;

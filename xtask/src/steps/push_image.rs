@@ -20,6 +20,8 @@ pub struct PushedImage {
     pub repository: Repository,
     pub tag: ImageTag,
     pub digest: Digest,
+    /// This call has built it; ECR had it otherwise.
+    pub is_new: bool,
 }
 
 impl PushedImage {
@@ -37,6 +39,7 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
             repository: plan.repository.clone(),
             tag: plan.tag.clone(),
             digest: digest.clone(),
+            is_new: false,
         });
     }
     let content = content_tags(session, plan).await?;
@@ -49,6 +52,7 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
             repository: plan.repository.clone(),
             tag: plan.tag.clone(),
             digest,
+            is_new: false,
         });
     }
     let built = build_image(session, plan).await?;
@@ -105,6 +109,7 @@ async fn push_image(
         repository: plan.repository.clone(),
         tag: plan.tag.clone(),
         digest,
+        is_new: true,
     })
 }
 

@@ -118,6 +118,7 @@ async fn published(
         repository: repository.clone(),
         tag: tag.clone(),
         digest,
+        is_new: false,
     })
 }
 

@@ -1,7 +1,5 @@
 //! What is applied is not planned again, and everything that makes it doubtful is planned in full.
 
-use std::path::PathBuf;
-
 use crate::harness::{Checkout, Ended, FakeBin, Shared, request, which};
 
 const SKIPPED: &str = "is applied, and the state is as that apply left it";
@@ -26,22 +24,6 @@ fn skipped(ended: Ended, words: &str) {
     let ended = ended.expect_code(0).expect_stderr(words);
     assert!(!ended.stderr.contains("✓ plan"), "{}", ended.stderr);
     assert!(ended.stdout.contains("Hello from"), "{}", ended.stdout);
-}
-
-/// What the last apply has left, so that each row of a table begins where nothing is to be planned.
-struct Record(PathBuf, Vec<u8>);
-
-impl Record {
-    fn of(checkout: &Checkout) -> Record {
-        let folder = checkout.root.join("target/xtask/sandbox/terraform-test");
-        let file = folder.join("xtask-applied.json");
-        let text = std::fs::read(&file).unwrap();
-        Record(file, text)
-    }
-
-    fn put_back(&self) {
-        std::fs::write(&self.0, &self.1).unwrap();
-    }
 }
 
 #[test]
@@ -84,13 +66,66 @@ fn a_commit_of_docs_alone_neither_builds_nor_plans() {
     skipped(ended, same);
 }
 
+/// Only Terraform changed: two calls of it, and only what differs is registered.
+#[test]
+fn a_configuration_alone_is_a_plan_of_what_differs() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    let before = checkout.git(["rev-parse", "HEAD"]);
+    let file = "api/src/tasks/my_new_task_name.rs";
+    let text = checkout.read(file);
+    checkout.write(file, &format!("{text}// Terraform follows.\n"));
+    checkout.commit("sources of its own");
+    command(checkout).run().expect_code(0);
+    let applied = checkout.git(["rev-parse", "--short=7", "HEAD"]);
+    let called = checkout.root.join("target/called");
+    let _ = std::fs::remove_file(&called);
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >>'{}'\nexec '{}' \"$@\"\n",
+        called.display(),
+        which("terraform").display()
+    );
+    let bin = FakeBin::named("noting-terraform").script("terraform", &script);
+    let tasks = "infra/ecs-tasks/template/tasks.tf";
+    let text = checkout.read(tasks);
+    let task = text.find("my-new-task-name = {").unwrap();
+    let env = task + text[task..].find("env     = [").unwrap();
+    let end = env + text[env..].find('\n').unwrap();
+    let changed = r#"env     = [{ name = "CHANGED", value = "yes" }]"#;
+    checkout.write(tasks, &format!("{}{changed}{}", &text[..env], &text[end..]));
+    checkout.commit("only Terraform");
+    let ended = command(checkout).env("PATH", bin.first()).run();
+    let again = command(checkout).run();
+    let foreseen = checkout
+        .xtask(["try", "my-new-task-name", "--sandbox", "--dry-run"])
+        .run();
+    checkout.git(["reset", "--quiet", "--hard", before.trim()]);
+
+    let replaced = r#"replace module.ecs_tasks.aws_ecs_task_definition.this["my-new-task-name"]"#;
+    let ended = ended.expect_code(0).expect_stderr(replaced);
+    let applied = format!("service_docker_tag is {}", applied.trim());
+    let ended = ended.expect_stderr(&applied);
+    assert!(!ended.stderr.contains("diagnose"), "{}", ended.stderr);
+    let called = std::fs::read_to_string(&called).unwrap();
+    let verbs = called.lines().filter(|line| line.starts_with("-chdir"));
+    let verbs: Vec<_> = verbs.filter_map(|line| line.split(' ').nth(1)).collect();
+    assert_eq!(verbs, ["plan", "apply"], "{called}");
+    assert!(called.contains("-refresh=false"), "{called}");
+    skipped(again, "is applied, whose image has the same content");
+    foreseen.expect_stderr("apply   skip  nothing changes");
+}
+
 #[test]
 fn another_configuration_is_planned_in_full() {
     let (shared, _alone) = Shared::alone();
     let checkout = &shared.checkout;
-    command(checkout).run().expect_code(0);
-    let record = Record::of(checkout);
-    skipped(command(checkout).run(), SKIPPED);
+    // Each row begins where nothing is to be planned. Terraform writes the state anew, even for an
+    // apply of nothing.
+    let settle = || {
+        command(checkout).run().expect_code(0);
+        skipped(command(checkout).run(), SKIPPED);
+    };
+    settle();
     // Terraform reads it, and git does not: the tag stays as it is.
     let variables = "infra/ecs-tasks/environments/test/terraform.tfvars";
     checkout.write(".git/info/exclude", "terraform.tfvars\n");
@@ -99,12 +134,11 @@ fn another_configuration_is_planned_in_full() {
     std::fs::remove_file(checkout.root.join(variables)).unwrap();
     planned(ended, "tfvars");
 
-    record.put_back();
-    skipped(command(checkout).run(), SKIPPED);
+    settle();
     let variable = command(checkout).env("TF_VAR_of_nobody", "1");
     planned(variable.run(), "a variable");
 
-    record.put_back();
+    settle();
     let terraform = which("terraform");
     let script = format!(
         "#!/bin/sh\ncase \"$*\" in *version*) '{0}' \"$@\" | sed 's/\"terraform_version\": \"1/\"terraform_version\": \"9/' ;; *) exec '{0}' \"$@\" ;; esac\n",
@@ -114,8 +148,7 @@ fn another_configuration_is_planned_in_full() {
     let newer = command(checkout).env("PATH", bin.first());
     planned(newer.run(), "another Terraform");
 
-    record.put_back();
-    skipped(command(checkout).run(), SKIPPED);
+    settle();
     // Another tag, and yet an image of the same content: it is the file alone that asks for a plan.
     let template = "infra/ecs-tasks/template/tasks.tf";
     let text = checkout.read(template) + "# a comment\n";

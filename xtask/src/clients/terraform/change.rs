@@ -148,6 +148,18 @@ impl PlannedChange {
     }
 }
 
+impl Kind {
+    pub fn of(resource_type: &Value, name: Option<&str>) -> Kind {
+        if resource_type == "aws_ecs_task_definition" {
+            Kind::TaskDefinition {
+                task: name.unwrap_or_default().to_owned(),
+            }
+        } else {
+            Kind::Other
+        }
+    }
+}
+
 impl Action {
     fn verb(self) -> &'static str {
         match self {
@@ -175,17 +187,10 @@ fn read_change(resource: &Value) -> Option<Change> {
         // no-op and read
         _ => return None,
     };
-    let is_definition = resource["type"] == "aws_ecs_task_definition";
-    let kind = if is_definition {
-        let index = resource["index"]
-            .as_str()
-            .or_else(|| resource["name"].as_str());
-        Kind::TaskDefinition {
-            task: index.unwrap_or_default().to_owned(),
-        }
-    } else {
-        Kind::Other
-    };
+    let index = resource["index"].as_str();
+    let name = index.or_else(|| resource["name"].as_str());
+    let kind = Kind::of(&resource["type"], name);
+    let is_definition = matches!(kind, Kind::TaskDefinition { .. });
     let image_only = is_definition && action == Action::Replace && only_image_differs(change);
     Some(Change {
         address: resource["address"].as_str().unwrap_or_default().to_owned(),

@@ -60,6 +60,12 @@ impl Diagnostics {
         }
     }
 
+    /// Terraform names the command when a folder is not initialised for its configuration.
+    pub fn asks_for_init(&self) -> bool {
+        let mut all = self.errors.iter().chain(&self.others);
+        all.any(|text| text.contains("terraform init"))
+    }
+
     /// `unlock` is the command that removes a lock, but for the lock's ID.
     pub fn into_error(self, shown: &str, unlock: &str) -> anyhow::Error {
         let text = if self.errors.is_empty() {

@@ -1,6 +1,7 @@
 //! What was planned, and what it was made of.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use crate::clients::private_folder::PrivateFolder;
 use anyhow::Context as _;
@@ -30,6 +31,8 @@ pub struct Basis {
     pub tag: ImageTag,
     /// The content of the image, which other tags may have as well.
     pub content: Option<ImageTag>,
+    /// When all that exists was last compared with the state.
+    pub refreshed: SystemTime,
 }
 
 impl SavedPlan {
@@ -59,6 +62,15 @@ impl SavedPlan {
     pub fn unchanged(&self) -> Option<&Outputs> {
         let outputs = self.change.outputs.as_ref();
         outputs.filter(|_| self.change.is_empty())
+    }
+
+    /// The tag that the definitions name afterwards; None when nobody can tell.
+    pub fn tag(&self) -> Option<&str> {
+        let planned = self.basis.as_ref().map(|basis| basis.tag.as_str());
+        let applied = self
+            .unchanged()
+            .map(|outputs| outputs.service_docker_tag.as_str());
+        planned.or(applied)
     }
 
     pub fn file(&self) -> anyhow::Result<PathBuf> {

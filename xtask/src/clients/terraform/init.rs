@@ -1,0 +1,250 @@
+//! `terraform init`, when the last one no longer fits.
+//!
+//! It costs seconds (the provider is hashed, and 700 MB of it), and most edits of a configuration do
+//! not concern it: what it reads is which modules and providers are called, the backend and the lock file.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use hcl_edit::structure::{Block, Body, Structure};
+use sha2::{Digest as _, Sha256};
+
+use super::{Terraform, providers};
+use crate::interrupt::Interrupt;
+
+impl Terraform {
+    /// Runs `terraform init` unless the last one saw the same. Returns whether it ran.
+    pub async fn init(
+        &self,
+        interrupt: &Interrupt,
+        mut on_line: impl FnMut(&str),
+    ) -> anyhow::Result<bool> {
+        // Two hashes: of every byte, so that mostly nothing needs to be parsed, and of what an init reads.
+        let last = std::fs::read_to_string(self.stamp_file()).unwrap_or_default();
+        let (last_files, last_read) = last.split_once('\n').unwrap_or_default();
+        let sources = self.sources()?;
+        let files = self.hash(&sources, |source| source.text.clone());
+        if files == last_files {
+            return Ok(false);
+        }
+        let read_by_init = self.hash(&sources, Source::read_by_init);
+        let stamp = format!("{files}\n{read_by_init}");
+        if read_by_init == last_read {
+            self.write_stamp(&stamp)?;
+            return Ok(false);
+        }
+        std::fs::create_dir_all(&self.data_dir)
+            .with_context(|| format!("making {}", self.data_dir.display()))?;
+        let mut program = self.program("init").args([
+            "-input=false",
+            "-no-color",
+            "-lockfile=readonly",
+            "-reconfigure",
+        ]);
+        if let Some(config) = &self.backend_config {
+            program = program.arg(format!("-backend-config={}", config.display()));
+        }
+        if let Some(mirror) = providers::find_mirror(&self.root) {
+            program = program.arg(format!("-plugin-dir={}", mirror.display()));
+        }
+        let shown = program.shown().to_owned();
+        let finished = program.run(interrupt, |_, line| on_line(line)).await?;
+        finished
+            .success(&shown)
+            .with_context(|| format!("initialising Terraform in {}", self.root.display()))?;
+        self.write_stamp(&stamp)?;
+        Ok(true)
+    }
+
+    /// The next call initialises, whatever the last one saw.
+    pub(super) fn forget_init(&self) {
+        let _ = std::fs::remove_file(self.stamp_file());
+    }
+
+    fn stamp_file(&self) -> PathBuf {
+        self.data_dir.join("xtask-init-stamp")
+    }
+
+    fn write_stamp(&self, stamp: &str) -> anyhow::Result<()> {
+        let file = self.stamp_file();
+        std::fs::write(&file, stamp).with_context(|| format!("writing {}", file.display()))
+    }
+
+    /// The configuration of the root and of everything beside it that it may call, the lock file, the
+    /// backend's settings.
+    fn sources(&self) -> anyhow::Result<Vec<Source>> {
+        // Local modules stay under the folder that holds the environments, the template and modules.
+        let infra = self
+            .root
+            .ancestors()
+            .find(|folder| folder.ends_with("infra"))
+            .unwrap_or(&self.root);
+        let mut sources = Vec::new();
+        collect(infra, &mut sources)?;
+        sources.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(sources)
+    }
+
+    fn hash(&self, sources: &[Source], part: impl Fn(&Source) -> String) -> String {
+        let mut hash = Sha256::new();
+        for source in sources {
+            let part = part(source);
+            hash.update(format!("{}\0{}\0{part}", source.path.display(), part.len()));
+        }
+        hash.update(format!("{:?}", self.backend_config));
+        let digits = hash.finalize();
+        digits.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Everything of a file that is no plain configuration, or cannot be parsed.
+    fn read_by_init(&self) -> String {
+        let is_configuration = self.path.extension().is_some_and(|end| end == "tf");
+        match self.text.parse::<Body>() {
+            Ok(body) if is_configuration => {
+                let blocks = body.iter().filter_map(Structure::as_block);
+                let mut parts: Vec<String> = blocks.filter_map(block_read_by_init).collect();
+                // Many resources of one provider ask for it once.
+                parts.sort();
+                parts.dedup();
+                parts.join("\n")
+            }
+            _ => self.text.clone(),
+        }
+    }
+}
+
+fn block_read_by_init(block: &Block) -> Option<String> {
+    let labels: Vec<&str> = block.labels.iter().map(|label| label.as_str()).collect();
+    let attribute = |name: &str| {
+        let value = block
+            .body
+            .get_attribute(name)
+            .map(|attribute| &attribute.value);
+        value.map(ToString::to_string).unwrap_or_default()
+    };
+    match block.ident.as_str() {
+        "locals" | "variable" | "output" | "moved" | "removed" | "check" => None,
+        "module" => Some(format!(
+            "module {} {} {}",
+            labels.join(" "),
+            attribute("source"),
+            attribute("version")
+        )),
+        "provider" => Some(format!("provider {}", labels.join(" "))),
+        // `aws_iam_role` asks for the provider `aws`, unless `provider` names another.
+        "resource" | "data" | "ephemeral" => {
+            let provider = labels.first()?.split('_').next()?;
+            Some(format!("uses {provider} {}", attribute("provider")))
+        }
+        // `terraform`, and whatever may come.
+        _ => Some(Body::from_iter([Structure::Block(block.clone())]).to_string()),
+    }
+}
+
+fn collect(folder: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.is_dir() && name != ".terraform" {
+            collect(&path, sources)?;
+        } else if [".tf", ".tf.json", ".tfbackend", ".terraform.lock.hcl"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("reading {}", path.display()))?;
+            sources.push(Source { path, text });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIN: &str = r#"
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+provider "aws" {
+  region = "us-east-1"
+}
+module "tasks" {
+  source = "./tasks"
+  name   = "a"
+}
+resource "aws_iam_role" "this" {
+  name = "a"
+}
+"#;
+
+    fn read(path: &str, text: &str) -> String {
+        let source = Source {
+            path: path.into(),
+            text: text.into(),
+        };
+        source.read_by_init()
+    }
+
+    #[test]
+    fn an_init_reads_what_is_called_and_no_values() {
+        let before = read("main.tf", MAIN);
+        for (from, to) in [
+            ("us-east-1", "eu-west-1"),
+            ("name   = \"a\"", "name   = \"b\""),
+            ("name = \"a\"", "name = \"b\""),
+            ("aws_iam_role", "aws_iam_policy"),
+            (
+                "resource",
+                "variable \"more\" {}\nlocals {\n  a = 1\n}\nresource",
+            ),
+        ] {
+            let after = read("main.tf", &MAIN.replace(from, to));
+            assert_eq!(before, after, "{from} → {to}");
+        }
+        for (from, to) in [
+            ("hashicorp/aws", "somebody/aws"),
+            ("./tasks", "./other"),
+            ("module \"tasks\"", "module \"others\""),
+            ("name   = \"a\"", "version = \"1\""),
+            ("aws_iam_role", "random_id"),
+            ("name = \"a\"", "provider = google"),
+            ("provider \"aws\"", "provider \"google\""),
+            ("resource", "backend \"s3\" {}\nresource"),
+        ] {
+            let after = read("main.tf", &MAIN.replace(from, to));
+            assert_ne!(before, after, "{from} → {to}");
+        }
+    }
+
+    #[test]
+    fn every_byte_counts_of_what_is_no_plain_configuration() {
+        for (path, text) in [
+            (
+                ".terraform.lock.hcl",
+                "provider \"x\" {\n  version = \"1\"\n}\n",
+            ),
+            ("sandbox.tfbackend", "bucket = \"a\"\n"),
+            ("main.tf.json", "{\"locals\": {}}"),
+            ("broken.tf", "locals {"),
+        ] {
+            assert_eq!(read(path, text), text);
+        }
+    }
+}
