@@ -217,6 +217,10 @@ fn serve(client: TcpStream, upstream_port: u16, state: &Mutex<State>) {
     };
     let (mut from_client, mut from_upstream) =
         (BufReader::new(from_client), BufReader::new(from_upstream));
+    // Docker tries TLS first, and waits ten seconds for an answer to it.
+    if !speaks_http(&mut from_client) {
+        return;
+    }
     let (mut client, mut upstream) = (client, upstream);
     let _ = client.set_nodelay(true);
     let _ = upstream.set_nodelay(true);
@@ -268,6 +272,13 @@ fn serve(client: TcpStream, upstream_port: u16, state: &Mutex<State>) {
             return;
         }
     }
+}
+
+fn speaks_http(client: &mut BufReader<TcpStream>) -> bool {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    client
+        .fill_buf()
+        .is_ok_and(|bytes| bytes.first().is_some_and(|byte| *byte != TLS_HANDSHAKE))
 }
 
 /// `DescribeTasks`, or method and path.
