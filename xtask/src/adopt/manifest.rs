@@ -38,16 +38,6 @@ const OPTIMISED: [&str; 7] = [
     "zlib-rs",
 ];
 
-/// What the binary in the image is built with.
-const IMAGE_PROFILE: &str = r#"
-# The binary that goes into the image: an edit is rebuilt ten times an hour.
-[profile.image]
-inherits = "release"
-incremental = true
-codegen-units = 16
-strip = "symbols"
-"#;
-
 /// Whether a Cargo.toml has settings already.
 pub fn has_settings(manifest: &toml::Table) -> bool {
     table(manifest, &["workspace", "metadata", "xtask"]).is_some()
@@ -70,9 +60,10 @@ pub fn with_settings(text: &str, answers: &Answers) -> anyhow::Result<String> {
             let _ = writeln!(all, "{name}.opt-level = 3");
         }
     }
-    let has_profile = table(&before, &["profile", "image"]).is_some();
-    if matches!(answers.project, Project::Package(_)) && !has_profile {
-        all.push_str(IMAGE_PROFILE);
+    if let Project::Package(package) = &answers.project
+        && table(&before, &["profile", "image"]).is_none()
+    {
+        all.push_str(&image_profile(package));
     }
     let after: Result<toml::Table, _> = toml::from_str(&all);
     after.context("the settings cannot be added at its end")?;
@@ -117,6 +108,26 @@ deploy_workflows = {}
         list(&answers.deploy_workflows),
     );
     text
+}
+
+/// What the binary in the image is built with.
+fn image_profile(package: &str) -> String {
+    format!(
+        r#"
+# The binary that goes into the image: an edit is rebuilt ten times an hour.
+[profile.image]
+inherits = "release"
+incremental = true
+strip = "symbols"
+
+# The more units, the less of the crate is compiled again for one line. Cargo forgets the profile's
+# `strip` where a package has settings of its own.
+[profile.image.package.{}]
+codegen-units = 64
+strip = "symbols"
+"#,
+        string(package),
+    )
 }
 
 /// A TOML string; JSON's escapes are among TOML's.
@@ -288,7 +299,8 @@ mod tests {
         };
         for (text, expected) in [(before, true), ("[workspace]\n[profile.image]\n", false)] {
             let after = with_settings(text, &rust).unwrap();
-            assert_eq!(after.contains("inherits = \"release\""), expected, "{text}");
+            let profile = "[profile.image.package.\"worker\"]\ncodegen-units = 64\n";
+            assert_eq!(after.contains(profile), expected, "{text}");
         }
         let profile = "[workspace]\n[profile.dev.package]\nsha2.opt-level = 2\n";
         assert!(!with_settings(profile, &answers).unwrap().contains("flate2"));

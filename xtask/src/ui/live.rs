@@ -14,6 +14,9 @@ use super::timeline::{Progress, State, Timeline};
 
 const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const BAR: usize = 12;
+/// The columns that a row keeps for its time: `9.9 s` and `119 s` are as long as it gets for two
+/// minutes, and a text that is cut must not jump when `10 s` is shorter.
+const ELAPSED: usize = 5;
 
 /// The rows at a moment, each at most `width` columns. Pure.
 pub fn rows(timeline: &Timeline, now: Duration, width: usize, height: usize) -> Vec<Row> {
@@ -86,7 +89,8 @@ fn row(sign: &str, step: Step, what: &str, elapsed: &str, width: usize) -> Row {
     let rest = if elapsed.is_empty() {
         shorten(what, room)
     } else {
-        let what = shorten(what, room.saturating_sub(elapsed.len() + 2));
+        let elapsed_room = elapsed.len().max(ELAPSED);
+        let what = shorten(what, room.saturating_sub(elapsed_room + 2));
         format!("{what}  {elapsed}")
     };
     Row {
@@ -204,7 +208,11 @@ mod tests {
     }
 
     fn shown(width: usize) -> Vec<String> {
-        let rows = rows(&timeline(), Duration::from_secs(13), width, 24);
+        shown_after(Duration::from_secs(12), width)
+    }
+
+    fn shown_after(elapsed: Duration, width: usize) -> Vec<String> {
+        let rows = rows(&timeline(), Duration::from_secs(1) + elapsed, width, 24);
         rows.iter().map(|row| row.paint(false)).collect()
     }
 
@@ -221,13 +229,24 @@ mod tests {
         );
         assert_eq!(
             shown(50)[1],
-            "⠋ plan      a rather long text about what …  12 s"
+            "⠋ plan      a rather long text about what…  12 s"
         );
         for width in [20, 40, 60] {
             let rows = rows(&timeline(), Duration::from_secs(13), width, 24);
             assert!(
                 rows.iter().all(|row| row.columns() < width.max(21)),
                 "{width}: {rows:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_cut_stays_as_it_is_while_the_time_goes_on() {
+        for (seconds, time) in [(2, "2.0 s"), (10, "10 s"), (100, "100 s")] {
+            assert_eq!(
+                shown_after(Duration::from_secs(seconds), 50)[1]
+                    .trim_start_matches(|sign: char| FRAMES.concat().contains(sign)),
+                format!(" plan      a rather long text about what…  {time}"),
             );
         }
     }
