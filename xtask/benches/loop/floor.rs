@@ -63,7 +63,8 @@ impl Floor<'_> {
 
     /// The changed layer in one request, and a manifest that names it.
     fn upload(&self, tag: &str) {
-        let binary = crate::target().join(format!("{}/image/api", self.triple));
+        let binary = format!("{}/image/api", self.triple);
+        let binary = crate::build_folder(self.root).join(binary);
         let mut tar = tar::Builder::new(Vec::new());
         let binary = std::fs::read(binary).unwrap();
         // Plain: Docker takes no sparse file.
@@ -149,8 +150,7 @@ impl Floor<'_> {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        crate::clean(&mut command, self.proxy);
-        command.current_dir(self.root);
+        crate::clean(&mut command, self.proxy, self.root);
         command
     }
 

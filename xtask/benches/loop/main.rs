@@ -106,8 +106,15 @@ pub fn target() -> PathBuf {
         .to_owned()
 }
 
-/// What all three see of AWS and of the machine.
-pub fn clean(command: &mut Command, proxy: &Proxy) {
+/// Where cargo builds what this checkout has. Each has its own, as people do: checkouts that share one
+/// compile all of the workspace anew whenever they take turns.
+pub fn build_folder(checkout: &Path) -> PathBuf {
+    let name = checkout.file_name().expect("it is a folder of the harness");
+    target().join("bench").join(name)
+}
+
+/// What all see of AWS and of the machine, in this checkout.
+pub fn clean(command: &mut Command, proxy: &Proxy, checkout: &Path) {
     // `cargo bench` describes the benchmark's crate in the last two, which build scripts watch: the
     // api's dependencies would be compiled anew at each change of contenders.
     let hidden = [
@@ -133,7 +140,8 @@ pub fn clean(command: &mut Command, proxy: &Proxy) {
         .env("GITHUB_API_URL", format!("{}/_github", proxy.endpoint))
         .env("GH_TOKEN", "a-token")
         .env("CHECKPOINT_DISABLE", "1")
-        .env("CARGO_TARGET_DIR", target())
+        .env("CARGO_TARGET_DIR", build_folder(checkout))
+        .current_dir(checkout)
         .env(
             "CARGO_ENCODED_RUSTFLAGS",
             format!(

@@ -102,7 +102,7 @@ impl Bench {
         let mirror = succeed(Command::new("sh").args(["-c", "for d in ~/.terraform.d/plugins /opt/* /usr/share/terraform/plugins; do [ -d $d/registry.terraform.io ] && printf %s $d && exit; done; true"]));
         for (checkout, name) in [(&self.by_hand, "classic"), (&self.floor, "floor")] {
             let mut init = Command::new("terraform");
-            clean(&mut init, &self.proxy);
+            clean(&mut init, &self.proxy, &checkout.root);
             init.current_dir(checkout.root.join(ENVIRONMENTS).join(name))
                 .args(["init", "-input=false", "-reconfigure"]);
             if !mirror.is_empty() {
@@ -194,7 +194,7 @@ impl Bench {
         let _ = std::fs::remove_file(&steps);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/loop/classic.sh");
         let mut command = Command::new("bash");
-        clean(&mut command, &self.proxy);
+        clean(&mut command, &self.proxy, root);
         command
             .arg(script)
             .env("TAG", tag)
@@ -257,7 +257,7 @@ fn tried(checkout: &Checkout, proxy: &Proxy) -> Vec<(String, f64)> {
     let mut command = checkout
         .xtask(["try", TASK, "--yes", "--author", "bench", "--json"])
         .into_command();
-    clean(&mut command, proxy);
+    clean(&mut command, proxy, &checkout.root);
     // The flags are its own business.
     command.env_remove("CARGO_ENCODED_RUSTFLAGS");
     let said = succeed(&mut command);
