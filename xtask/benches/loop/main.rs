@@ -10,7 +10,8 @@
 //! `BENCH_AWS_ROUNDS` (2) and `BENCH_AWS_SIZES` (10) of the profile that is nearer to AWS,
 //! `BENCH_PROVISIONING_SECONDS` there (25), `BENCH_JSON` (a file, beside the table),
 //! `BENCH_TRIPS` (set: names the trips before RunTask that waited for each other). `--profile dev`
-//! takes the xtask that is built already.
+//! takes the xtask that is built already. The classic chain compiles in an image of this machine's
+//! own toolchain, `xtask-bench-builder`, which stays for the next call.
 //!
 //! The AWS-like profile adds 80 ms to each round trip, the registry's too; registers twenty task
 //! definitions at once and then one a second; and provisions for 25 s. Not simulated: TLS, the

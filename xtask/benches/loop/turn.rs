@@ -36,6 +36,8 @@ pub struct Bench {
     floor: Checkout,
     outputs: Value,
     triple: String,
+    /// The image that the classic chain compiles in.
+    builder: String,
     terraform_tasks: String,
     turns: u32,
 }
@@ -68,6 +70,12 @@ impl Bench {
             .find_map(|line| line.strip_prefix("host: "))
             .unwrap()
             .to_owned();
+        stage_context(&by_hand);
+        let builder = succeed(
+            Command::new(classic_file("builder.sh"))
+                .env("ROOT", &by_hand.root)
+                .env("TRIPLE", &triple),
+        );
         let terraform_tasks = tried.read(TASKS);
         Bench {
             proxy,
@@ -77,6 +85,7 @@ impl Bench {
             floor,
             outputs: Value::Null,
             triple,
+            builder,
             terraform_tasks,
             turns: 0,
         }
@@ -162,6 +171,13 @@ impl Bench {
         };
         let seconds = begun.elapsed().as_secs_f64();
         let trips = proxy.take();
+        let mut steps = steps;
+        if (contender, case) == (Contender::Classic, Case::OneLine) {
+            steps.push((
+                "(cargo outside of Docker)".to_owned(),
+                self.compile_outside(),
+            ));
+        }
         let launch = trips.iter().position(|trip| trip.what == "RunTask");
         let launch = launch.map_or(Instant::now(), |at| trips[at].begin);
         let before: Vec<_> = trips
@@ -189,18 +205,16 @@ impl Bench {
 
     fn classic(&self, tag: &str) -> Vec<(String, f64)> {
         let root = &self.by_hand.root;
-        let context = stage_context(&root.join("target/image"));
         let steps = root.join("target/steps");
+        std::fs::create_dir_all(root.join("target")).unwrap();
         let _ = std::fs::remove_file(&steps);
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/loop/classic.sh");
-        let mut command = Command::new("bash");
+        let mut command = Command::new(classic_file("loop.sh"));
         clean(&mut command, &self.proxy, root);
         command
-            .arg(script)
             .env("TAG", tag)
             .env("REPOSITORY", format!("localhost:{}/api", self.proxy.port))
             .env("ROOT", root)
-            .env("CONTEXT", context)
+            .env("BUILDER", &self.builder)
             .env("STEPS", &steps)
             .env("TASK", TASK)
             .env("TRIPLE", &self.triple)
@@ -217,6 +231,18 @@ impl Bench {
             .windows(2)
             .map(|pair| (pair[1].0.clone(), pair[1].1 - pair[0].1))
             .collect()
+    }
+
+    /// What the compile of the classic chain would take outside of Docker. It is no part of it: it
+    /// tells what the image's storage adds.
+    fn compile_outside(&self) -> f64 {
+        let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+        clean(&mut cargo, &self.proxy, &self.by_hand.root);
+        cargo.args(["build", "--quiet", "--locked", "--release"]);
+        cargo.args(["--package", "api", "--bin", "api", "--target", &self.triple]);
+        let begun = Instant::now();
+        succeed(&mut cargo);
+        begun.elapsed().as_secs_f64()
     }
 
     /// What one call of the AWS CLI costs before it does anything, in seconds.
@@ -309,16 +335,20 @@ fn change(checkout: &Checkout, case: Case, nonce: &str) {
     }
 }
 
-/// The Docker context of the classic chain but for its binary.
-fn stage_context(context: &Path) -> PathBuf {
-    let rootfs = context.join("rootfs");
-    std::fs::create_dir_all(rootfs.join("etc/ssl/certs")).unwrap();
-    std::fs::create_dir_all(rootfs.join("tmp")).unwrap();
-    std::fs::write(rootfs.join("etc/passwd"), "app:x:65532:65532::/:/\n").unwrap();
-    if let Ok(bundle) = std::fs::read("/etc/ssl/certs/ca-certificates.crt") {
-        std::fs::write(rootfs.join("etc/ssl/certs/ca-certificates.crt"), bundle).unwrap();
+/// What the classic chain's Docker context has beside the sources.
+fn stage_context(checkout: &Checkout) {
+    checkout.write(".dockerignore", ".git\n**/target\n.terraform\n");
+    checkout.write("rootfs/etc/passwd", "app:x:65532:65532::/:/\n");
+    if let Ok(bundle) = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt") {
+        checkout.write("rootfs/etc/ssl/certs/ca-certificates.crt", &bundle);
     }
-    context.to_owned()
+    checkout.commit("the context of its image");
+}
+
+fn classic_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("benches/loop/classic")
+        .join(name)
 }
 
 fn create_cluster(endpoint: &str, name: &str) {
