@@ -8,7 +8,9 @@ use crate::hold::record::{Moment, Purpose};
 use crate::hold::{self, Me, Standing};
 use crate::plan::{Goal, Request};
 use crate::session::{Session, env_var};
-use crate::steps::apply_terraform::{apply_terraform, confirm, plan_terraform, still_true};
+use crate::steps::apply_terraform::{
+    apply_terraform, confirm, is_current, plan_again, plan_terraform,
+};
 use crate::steps::attest::require_attested;
 use crate::steps::claim::{Claim, claim, me, stand};
 use crate::steps::preflight::preflight;
@@ -59,7 +61,11 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let me = me(session, args.author.as_deref()).await?;
     let claim = claim(session, &me, Purpose::Deploy, false).await?;
     let deployed = async {
-        let change = still_true(session, change, &plan.tag, args.yes).await?;
+        let change = if is_current(session, &change).await {
+            change
+        } else {
+            plan_again(session, &plan.tag, args.yes).await?
+        };
         apply(session, change, image, &claim, looked, args.yes).await
     };
     let deployed = deployed.await;

@@ -14,8 +14,8 @@ use crate::plan::{Decision, Goal, Plan, Request};
 use crate::session::Session;
 use crate::steps::applied::{InCommon, Standing, in_common, still_stands};
 use crate::steps::apply_terraform::{
-    apply_terraform, confirm, name_what_is_tried, plan_from, plan_terraform, still_true,
-    why_applied,
+    apply_terraform, confirm, is_current, name_what_is_tried, plan_again, plan_from,
+    plan_terraform, why_applied,
 };
 use crate::steps::claim::{Claim, claim, me};
 use crate::steps::content::{content_tags, find_same_content};
@@ -183,28 +183,33 @@ async fn apply_and_run(
 ) -> anyhow::Result<Verdict> {
     let launch = &tried.args.launch;
     let (yes, tag) = (tried.args.yes, tried.image.tag.clone());
-    let tried = Tried {
-        change: still_true(session, tried.change, &tag, yes).await?,
-        ..tried
-    };
     let seek = async |outputs: &Outputs| {
         let wishes = name_what_is_tried(wishes(launch, session), outputs, &tag);
         seek_task(session, outputs, &launch.task, &wishes).await
     };
-    let (deployed, sought, paused) = match tried.change.unchanged() {
-        // Where nothing is applied, one look is both: the one before the apply and the one before the
-        // launch.
+    let mut change = tried.change;
+    // Where nothing is applied, one look is both: the one before the apply and the one before the
+    // launch. Whether the plan is still true is asked beside it.
+    let only_look = match change.unchanged() {
         Some(outputs) => {
-            let (paused, sought) =
-                tokio::try_join!(require_paused(session, claim, None), seek(outputs))?;
-            let deployed =
-                apply_terraform(session, tried.change, tried.image, &paused, yes).await?;
+            let look =
+                async { tokio::try_join!(require_paused(session, claim, None), seek(outputs)) };
+            let (current, found) = tokio::join!(is_current(session, &change), look);
+            current.then_some(found).transpose()?
+        }
+        None => None,
+    };
+    let (deployed, sought, paused) = match only_look {
+        Some((paused, sought)) => {
+            let deployed = apply_terraform(session, change, tried.image, &paused, yes).await?;
             (deployed, sought, paused)
         }
         None => {
+            if change.unchanged().is_some() {
+                change = plan_again(session, &tag, yes).await?;
+            }
             let paused = require_paused(session, claim, Some(tried.looked)).await?;
-            let deployed =
-                apply_terraform(session, tried.change, tried.image, &paused, yes).await?;
+            let deployed = apply_terraform(session, change, tried.image, &paused, yes).await?;
             let (paused, sought) = tokio::try_join!(
                 require_paused(session, claim, None),
                 seek(&deployed.outputs)

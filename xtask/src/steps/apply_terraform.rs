@@ -87,19 +87,16 @@ async fn state_now(session: &Session) -> Option<Version> {
     session.state().await.version().await.ok().flatten()
 }
 
-/// The plan, now that the environment is ours. Nothing was held while it was made, and a plan that
-/// changes nothing is not shown to Terraform again, which would refuse one that has become stale: when
-/// somebody has deployed since, it is made again.
-pub async fn still_true(
-    session: &Session,
-    plan: SavedPlan,
-    tag: &ImageTag,
-    yes: bool,
-) -> anyhow::Result<SavedPlan> {
+/// Is the plan still one of the present, now that the environment is ours? Nothing was held while it
+/// was made. Terraform itself refuses a plan of changes that has become stale; one of nothing it is not
+/// shown again.
+pub async fn is_current(session: &Session, plan: &SavedPlan) -> bool {
     let changes = plan.unchanged().is_none();
-    if changes || (plan.state.is_some() && plan.state == state_now(session).await) {
-        return Ok(plan);
-    }
+    changes || (plan.state.is_some() && plan.state == state_now(session).await)
+}
+
+/// Another plan, for one that is not current.
+pub async fn plan_again(session: &Session, tag: &ImageTag, yes: bool) -> anyhow::Result<SavedPlan> {
     session.reporter.warning(
         Step::Plan,
         "the state is no longer the one that this was planned from: planning again",

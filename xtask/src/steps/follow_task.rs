@@ -252,14 +252,14 @@ async fn look(
 }
 
 /// Fast at first and after news, then slower the longer the task runs: its end is seen within about
-/// a tenth of its own time, and a task of hours costs a call every three seconds.
+/// a twentieth of its own time, and a task of hours costs a call every three seconds.
 fn next_pause(pause: Duration, news: bool, elapsed: Duration) -> Duration {
     const FIRST: Duration = Duration::from_millis(150);
     const LAST: Duration = Duration::from_secs(3);
     if news || pause.is_zero() {
         return FIRST;
     }
-    (pause * 3 / 2).min((elapsed / 10).clamp(FIRST, LAST))
+    (pause * 3 / 2).min((elapsed / 20).clamp(FIRST, LAST))
 }
 
 async fn until(deadline: Option<(Instant, Duration)>) -> Duration {
@@ -349,6 +349,7 @@ mod tests {
             (0, false, 0, 150),
             (150, false, 1_000, 150),
             (150, false, 10_000, 225),
+            (1_200, false, 25_000, 1_250),
             (2_500, false, 3_600_000, 3_000),
             (3_000, true, 3_600_000, 150),
         ] {
