@@ -25,6 +25,7 @@
     reason = "a benchmark stops at the first thing that goes wrong, and its output is its result"
 )]
 
+mod classic;
 mod floor;
 #[path = "../../tests/it/harness/mod.rs"]
 #[allow(

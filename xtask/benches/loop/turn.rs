@@ -1,11 +1,11 @@
 //! Who takes part, on which sandbox, and one turn of one of them.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::classic::{self, Classic};
 use crate::floor::Floor;
 use crate::harness::proxy::{Proxy, sequential};
 use crate::harness::{Checkout, request};
@@ -70,12 +70,7 @@ impl Bench {
             .find_map(|line| line.strip_prefix("host: "))
             .unwrap()
             .to_owned();
-        stage_context(&by_hand);
-        let builder = succeed(
-            Command::new(classic_file("builder.sh"))
-                .env("ROOT", &by_hand.root)
-                .env("TRIPLE", &triple),
-        );
+        let builder = classic::prepare(&by_hand, &triple);
         let terraform_tasks = tried.read(TASKS);
         Bench {
             proxy,
@@ -154,8 +149,8 @@ impl Bench {
         let tag = checkout.git(["rev-parse", "HEAD"]).trim().to_owned();
         proxy.take();
         let begun = Instant::now();
-        let steps = match contender {
-            Contender::Classic => self.classic(&tag),
+        let mut steps = match contender {
+            Contender::Classic => self.classic().run(&tag),
             Contender::Try | Contender::TryWithoutDocker => tried(checkout, proxy),
             Contender::Floor => {
                 let mut floor = Floor {
@@ -171,11 +166,10 @@ impl Bench {
         };
         let seconds = begun.elapsed().as_secs_f64();
         let trips = proxy.take();
-        let mut steps = steps;
         if (contender, case) == (Contender::Classic, Case::OneLine) {
             steps.push((
                 "(cargo outside of Docker)".to_owned(),
-                self.compile_outside(),
+                self.classic().compile_outside(),
             ));
         }
         let launch = trips.iter().position(|trip| trip.what == "RunTask");
@@ -203,46 +197,13 @@ impl Bench {
         }
     }
 
-    fn classic(&self, tag: &str) -> Vec<(String, f64)> {
-        let root = &self.by_hand.root;
-        let steps = root.join("target/steps");
-        std::fs::create_dir_all(root.join("target")).unwrap();
-        let _ = std::fs::remove_file(&steps);
-        let mut command = Command::new(classic_file("loop.sh"));
-        clean(&mut command, &self.proxy, root);
-        command
-            .env("TAG", tag)
-            .env("REPOSITORY", format!("localhost:{}/api", self.proxy.port))
-            .env("ROOT", root)
-            .env("BUILDER", &self.builder)
-            .env("STEPS", &steps)
-            .env("TASK", TASK)
-            .env("TRIPLE", &self.triple)
-            .env("AWS_DEFAULT_REGION", "us-east-1");
-        let said = succeed(&mut command);
-        assert!(said.contains("task finished"), "{said}");
-        let text = std::fs::read_to_string(steps).unwrap();
-        let times: Vec<(String, f64)> = text
-            .lines()
-            .map(|line| line.split_once(' ').unwrap())
-            .map(|(name, time)| (name.to_owned(), time.parse().unwrap()))
-            .collect();
-        times
-            .windows(2)
-            .map(|pair| (pair[1].0.clone(), pair[1].1 - pair[0].1))
-            .collect()
-    }
-
-    /// What the compile of the classic chain would take outside of Docker. It is no part of it: it
-    /// tells what the image's storage adds.
-    fn compile_outside(&self) -> f64 {
-        let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
-        clean(&mut cargo, &self.proxy, &self.by_hand.root);
-        cargo.args(["build", "--quiet", "--locked", "--release"]);
-        cargo.args(["--package", "api", "--bin", "api", "--target", &self.triple]);
-        let begun = Instant::now();
-        succeed(&mut cargo);
-        begun.elapsed().as_secs_f64()
+    fn classic(&self) -> Classic<'_> {
+        Classic {
+            proxy: &self.proxy,
+            root: &self.by_hand.root,
+            builder: &self.builder,
+            triple: &self.triple,
+        }
     }
 
     /// What one call of the AWS CLI costs before it does anything, in seconds.
@@ -333,22 +294,6 @@ fn change(checkout: &Checkout, case: Case, nonce: &str) {
             checkout.commit(nonce);
         }
     }
-}
-
-/// What the classic chain's Docker context has beside the sources.
-fn stage_context(checkout: &Checkout) {
-    checkout.write(".dockerignore", ".git\n**/target\n.terraform\n");
-    checkout.write("rootfs/etc/passwd", "app:x:65532:65532::/:/\n");
-    if let Ok(bundle) = std::fs::read_to_string("/etc/ssl/certs/ca-certificates.crt") {
-        checkout.write("rootfs/etc/ssl/certs/ca-certificates.crt", &bundle);
-    }
-    checkout.commit("the context of its image");
-}
-
-fn classic_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("benches/loop/classic")
-        .join(name)
 }
 
 fn create_cluster(endpoint: &str, name: &str) {

@@ -205,6 +205,7 @@ async fn apply_and_run(
             (deployed, sought, paused)
         }
         None => {
+            // Nothing was to be applied, and that is no longer true.
             if change.unchanged().is_some() {
                 change = plan_again(session, &tag, yes).await?;
             }

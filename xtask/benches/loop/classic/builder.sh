@@ -18,7 +18,10 @@ if ! docker image inspect "$name" >/dev/null 2>&1; then
   paths=(/bin /lib /lib64 /usr/lib64 /usr/bin /etc/alternatives /usr/lib/gcc /usr/libexec/gcc)
   paths+=("${headers%/}" /usr/include/linux /usr/include/asm-generic)
   paths+=("$sysroot/bin" "$sysroot/lib" "$cargo_home/registry/cache" "$cargo_home/registry/index")
-  [[ ! -f "$cargo_home/config.toml" ]] || paths+=("$cargo_home/config.toml")
+  # Where crates are replaced by a mirror's; not a configuration with a secret in it.
+  if [[ -f "$cargo_home/config.toml" ]] && ! grep -q token "$cargo_home/config.toml"; then
+    paths+=("$cargo_home/config.toml")
+  fi
   there=()
   for path in "${paths[@]}"; do [[ ! -e "$path" ]] || there+=("${path#/}"); done
   mapfile -t files < <(find "$objects" /usr/include -maxdepth 1 -not -type d | cut -c2-)
