@@ -20,9 +20,7 @@ impl Terraform {
     /// None when nobody can tell: another backend than plain S3 in `region`, another workspace, or a
     /// root outside of a folder `infra`, whose modules nobody knows.
     pub fn inputs(&self, region: &str, version: &str) -> Option<Inputs> {
-        let selected = std::fs::read_to_string(self.data_dir.join("environment"));
-        let workspace = std::env::var("TF_WORKSPACE").ok().or(selected.ok());
-        if workspace.is_some_and(|name| name.trim() != "default") {
+        if self.workspace != "default" {
             return None;
         }
         let settings = std::fs::read_to_string(self.data_dir.join("terraform.tfstate")).ok()?;
