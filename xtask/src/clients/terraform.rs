@@ -8,6 +8,7 @@ pub mod inputs;
 mod new_image;
 pub mod outputs;
 mod providers;
+pub mod reads;
 mod saved_plan;
 
 use std::ffi::OsString;
