@@ -2,10 +2,12 @@
 //!
 //! Every edit has a nonce of its own, which the task prints: only then has the edit arrived.
 
+mod arguments;
 mod binaries;
 mod folders;
 mod hidden;
 mod path_crate;
+mod terraform;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -143,4 +145,24 @@ fn in_three_ways(
     says(isolated(shared, &theirs), &text, Tag::Of(&sha));
     let (sha, text) = commit(&theirs);
     says(isolated(shared, &theirs), &text, Tag::Of(&sha));
+}
+
+/// The lines that name something.
+fn lines_of(text: &str, name: &str) -> String {
+    let lines = text.lines().filter(|line| line.contains(name));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Deploys what the other tests go on from, also when a test fails.
+struct Restored(&'static Shared);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        let published = self.0.by_nobody(&["build-and-publish"]);
+        let deployed = self.0.by_nobody(&["deploy-test", "--yes"]);
+        if !std::thread::panicking() {
+            published.expect_code(0);
+            deployed.expect_code(0);
+        }
+    }
 }
