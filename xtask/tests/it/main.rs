@@ -25,6 +25,7 @@
 //! - `tools`: the pinned Terraform, fetched and refused
 //! - `hold`: who has the environment, and what that refuses
 //! - `isolated`: a try beside what is deployed
+//! - `layouts`: what runs is what is written, in repositories that are laid out otherwise
 //! - `release`: what a branch did is put back
 //! - `races`: two at once, at the worst moment
 //! - `status`: one environment on one screen
@@ -65,6 +66,7 @@ mod image;
 mod interrupts;
 mod isolated;
 mod json;
+mod layouts;
 mod local;
 mod long_logs;
 mod many;

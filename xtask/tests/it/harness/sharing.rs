@@ -49,6 +49,11 @@ impl Shared {
         real(self.invocation_with(args, &[]), &self.endpoint)
     }
 
+    /// From another clone, a command that asks for no author.
+    pub fn really_from(&self, clone: &Checkout, args: &[&str]) -> Invocation {
+        real(clone.xtask(args), &self.endpoint)
+    }
+
     /// By way of a gate, but a run of CI is nobody's.
     pub fn through_as_ci(&self, gate: &Gate, args: &[&str]) -> Invocation {
         real(self.invocation_with(args, &[]), &gate.endpoint)
