@@ -58,12 +58,12 @@ impl Stored {
 
 impl Holds {
     /// The record of `environment`, in the bucket that has its Terraform state.
-    pub fn new(client: Client, bucket: String, environment: &str) -> Self {
+    pub fn new(client: Client, bucket: String, environment: &str, state_key: String) -> Self {
         Holds {
             client,
             bucket,
             key: format!("holds/{environment}.json"),
-            state_key: state::key(environment),
+            state_key,
         }
     }
 
