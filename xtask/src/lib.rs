@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod hold;
 mod interrupt;
+mod layout;
 mod names;
 mod outcome;
 mod plan;

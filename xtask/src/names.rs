@@ -77,20 +77,10 @@ impl ImageTag {
         ImageTag(sha.0.clone())
     }
 
-    /// The tag of a commit with changes on top: `tree` is the git tree ID of the changed files.
-    pub fn of_dirty_tree(sha: &GitSha, tree: &str) -> Self {
-        let tree = &tree[..tree.len().min(16)];
-        ImageTag(format!("{sha}-dirty-{tree}"))
-    }
-
-    /// The tags of an image's content, of a committed and of an uncommitted tree. The second one fits
-    /// `*-dirty-*`, which ECR's lifecycle expires.
-    pub fn of_content(hash: &Digest) -> (Self, Self) {
-        let hash = &hash.as_str()["sha256:".len()..][..32];
-        (
-            ImageTag(format!("content-{hash}")),
-            ImageTag(format!("content-dirty-{hash}")),
-        )
+    /// The tag of a commit with changes on top: `changes` is a hash of them.
+    pub fn of_changes(sha: &GitSha, changes: &Digest) -> Self {
+        let changes = &changes.as_str()["sha256:".len()..][..16];
+        ImageTag(format!("{sha}-dirty-{changes}"))
     }
 
     /// Does it stand for uncommitted changes?
@@ -110,6 +100,29 @@ impl ImageTag {
     /// A short form for people: the SHA's first seven digits, and the mark of a dirty tree.
     pub fn short(&self) -> String {
         short_tag(&self.0)
+    }
+}
+
+/// The two tags of an image's content, of committed and of uncommitted work. The second one fits
+/// `*-dirty-*`, which ECR's lifecycle expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentTags {
+    /// Of the kind of the image's own tag.
+    pub own: ImageTag,
+    pub other: ImageTag,
+}
+
+impl ContentTags {
+    pub fn of(hash: &Digest, dirty: bool) -> Self {
+        let hash = &hash.as_str()["sha256:".len()..][..32];
+        let clean = ImageTag(format!("content-{hash}"));
+        let uncommitted = ImageTag(format!("content-dirty-{hash}"));
+        let (own, other) = if dirty {
+            (uncommitted, clean)
+        } else {
+            (clean, uncommitted)
+        };
+        ContentTags { own, other }
     }
 }
 
@@ -290,12 +303,15 @@ mod tests {
         let sha = GitSha::parse("0123456789abcdef0123456789abcdef01234567").unwrap();
         assert_eq!(ImageTag::of_commit(&sha).to_string(), sha.to_string());
         assert_eq!(ImageTag::of_commit(&sha).short(), "0123456");
-        let dirty = ImageTag::of_dirty_tree(&sha, "fedcba9876543210fedcba9876543210fedcba98");
-        assert_eq!(dirty.as_str(), format!("{sha}-dirty-fedcba9876543210"));
-        assert_eq!(dirty.short(), "0123456-dirty-fedcba9");
+        let dirty = ImageTag::of_changes(&sha, &Digest::of(&[0xfe; 32]));
+        assert_eq!(dirty.as_str(), format!("{sha}-dirty-fefefefefefefefe"));
+        assert_eq!(dirty.short(), "0123456-dirty-fefefef");
         assert!(ImageTag::parse(dirty.as_str()).is_ok());
         assert!(dirty.is_dirty() && !ImageTag::of_commit(&sha).is_dirty());
-        let (clean, dirty) = ImageTag::of_content(&Digest::of(&[0xab; 32]));
+        let ContentTags {
+            own: dirty,
+            other: clean,
+        } = ContentTags::of(&Digest::of(&[0xab; 32]), true);
         assert_eq!(clean.as_str(), format!("content-{}", "ab".repeat(16)));
         assert_eq!(dirty.as_str(), format!("content-dirty-{}", "ab".repeat(16)));
         assert!(dirty.is_dirty() && !clean.is_dirty());

@@ -1,16 +1,23 @@
 //! (Settings, Request, Facts) → Plan: what will be done and what is skipped, and why. Pure.
 
-use std::fmt::{self, Display};
+pub mod image;
+pub mod in_common;
+mod steps;
+
+use std::time::SystemTime;
 
 use crate::clients::aws::Identity;
 use crate::clients::ecr::Repository;
-use crate::clients::git::{Head, Tree};
+use crate::clients::git::Head;
+use crate::clients::git::compare::Difference;
 use crate::failure::Problem;
 use crate::hold::{Standing, may_change, may_deploy_main, may_hold};
 use crate::names::{Digest, GitSha, ImageTag, did_you_mean};
 use crate::settings::Settings;
 use crate::steps::require_paused::AutoDeploy;
-use crate::ui::{Step, event::PlannedStep};
+use crate::steps::sources::Sources;
+use image::{ImagePlan, SameContent, decide_image, tag_of, uncommitted};
+use in_common::InCommon;
 
 /// What the user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +29,8 @@ pub struct Request {
     pub allow_dirty: bool,
     /// A `try --hold` reserves and pauses the environment itself.
     pub reserves: bool,
+    /// Plan in full, whatever the last apply spares.
+    pub refresh: bool,
     /// Who asks; git's user otherwise.
     pub author: Option<String>,
 }
@@ -45,7 +54,16 @@ impl Goal {
 /// What preflight found. An `Err` is a fact too: it is a problem only if the request needs it.
 pub struct Facts {
     pub head: Result<Head, Problem>,
-    pub tree: Result<Tree, Problem>,
+    /// What goes into the image.
+    pub sources: Result<Sources, Problem>,
+    /// What a Terraform plan reads and the commit does not have so; empty when nothing is deployed.
+    pub terraform_changes: Result<Vec<Difference>, Problem>,
+    /// Would the compiler be called as the last time?
+    pub same_compiler: bool,
+    /// What the last compile made, where it would be made again.
+    pub same_content: Result<Option<SameContent>, Problem>,
+    /// The last apply, where it still stands.
+    pub applied: Option<in_common::Standing>,
     pub identity: Result<Identity, Problem>,
     /// Ok(None): there is no such repository.
     pub repository: Result<Option<Repository>, Problem>,
@@ -60,6 +78,8 @@ pub struct Facts {
     /// Ok when the builder needs no Docker.
     pub docker: Result<String, Problem>,
     pub terraform: Result<String, Problem>,
+    /// What in the environment would make Terraform plan something else.
+    pub misleading: Vec<Problem>,
     /// The names in tasks.tf; None when only Terraform can tell.
     pub tasks: Result<Option<Vec<String>>, Problem>,
     /// Commits of main that HEAD lacks.
@@ -69,34 +89,24 @@ pub struct Facts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub sha: GitSha,
+    /// Of what is known before the build: what the compiler then reads may make it another one.
     pub tag: ImageTag,
-    pub tree_id: String,
     pub repository: Repository,
-    pub build: Decision,
-    /// The digest when the image is there already.
+    pub image: ImagePlan,
+    /// The digest under the tag, when ECR has it.
     pub published: Option<Digest>,
+    /// What is in the image and not in the commit.
+    pub image_changes: Vec<Difference>,
+    /// What is in the plan and not in the commit.
+    pub terraform_changes: Vec<Difference>,
+    pub allow_dirty: bool,
     pub goal: Goal,
     pub task: Option<String>,
-    /// Why there is nothing to plan, where that is known already.
-    pub applied: Option<String>,
+    /// What the last apply spares.
+    pub in_common: InCommon,
     /// Nobody had the environment when it was looked at.
     pub free: bool,
     pub warnings: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    Run(String),
-    Skip(String),
-}
-
-/// The tag of what is in the working tree.
-pub fn tag_of(head: &Head, tree: &Tree) -> ImageTag {
-    if tree.changed.is_empty() {
-        ImageTag::of_commit(&head.sha)
-    } else {
-        ImageTag::of_dirty_tree(&head.sha, &tree.id)
-    }
 }
 
 /// All problems at once, each with its fix; or the plan.
@@ -122,26 +132,21 @@ pub fn plan(
     let deploys = request.goal.deploys();
     if deploys {
         problems.extend(not_ours(settings, request, &facts, flags));
+        problems.extend(facts.misleading);
     }
     if let Some(task) = &request.task {
         problems.extend(unknown_task(settings, task, &facts.tasks));
     }
     let mut warnings = Vec::new();
     let head = keep(facts.head, &mut problems);
-    let tree = keep(facts.tree, &mut problems);
-    if let Some(tree) = tree.as_ref().filter(|tree| !tree.changed.is_empty()) {
-        if request.allow_dirty {
-            warnings.push(format!(
-                "{}: they are in the image, and its tag says so",
-                uncommitted(tree)
-            ));
-        } else {
-            problems.push(Problem::refused(
-                uncommitted(tree),
-                "commit them, or add --allow-dirty to use a tag that says so",
-            ));
-        }
-    }
+    let sources = keep(facts.sources, &mut problems);
+    let terraform_changes = keep(facts.terraform_changes, &mut problems).unwrap_or_default();
+    let (found, refused) = match &sources {
+        Some(sources) => uncommitted(request, &sources.differences, &terraform_changes),
+        None => (Vec::new(), Vec::new()),
+    };
+    warnings.extend(found);
+    problems.extend(refused);
     if let Some(behind) = facts.behind.filter(|behind| deploys && *behind > 0) {
         warnings.push(format!(
             "this branch lacks {behind} of origin/{}'s commits: what they changed in {} would be undone until it is deployed again",
@@ -177,37 +182,57 @@ pub fn plan(
     if deploys {
         keep(facts.terraform, &mut problems);
     }
-    let tag = head
-        .as_ref()
-        .zip(tree.as_ref())
-        .map(|(head, tree)| tag_of(head, tree));
+    let tag = head.as_ref().zip(sources.as_ref());
+    let tag =
+        tag.map(|(head, sources)| tag_of(&head.sha, &sources.differences, &terraform_changes));
+    let same_content = if known_caller {
+        keep(facts.same_content, &mut problems).flatten()
+    } else {
+        None
+    };
+    let image = tag.as_ref().zip(sources.as_ref()).map(|(tag, sources)| {
+        let same = (facts.same_compiler, same_content);
+        decide_image(
+            settings,
+            request.goal,
+            tag,
+            sources,
+            published.as_ref(),
+            same,
+        )
+    });
     match (request.goal, &published, &tag) {
-        (_, Some(_), _) => {}
         (Goal::Deploy, None, Some(tag)) if known_caller => problems.push(Problem::refused(
             format!("the image {} is not in ECR", tag.short()),
             format!("publish it first: cargo xtask build-and-publish{flags}"),
         )),
+        _ if image.as_ref().is_some_and(ImagePlan::is_skipped) => {}
         _ => drop(keep(facts.docker, &mut problems)),
     }
-    match (head, tree, tag, repository.flatten()) {
-        (Some(head), Some(tree), Some(tag), Some(repository)) if problems.is_empty() => Ok(Plan {
-            build: match &published {
-                Some(digest) => {
-                    Decision::Skip(format!("{} is in ECR as {}", tag.short(), digest.short()))
-                }
-                None => Decision::Run(format!("{} for {}", settings.package, settings.platform)),
-            },
-            sha: head.sha,
-            tag,
-            tree_id: tree.id,
-            repository,
-            published,
-            goal: request.goal,
-            task: request.task.clone(),
-            applied: None,
-            free: facts.holder == Some(Standing::Free),
-            warnings,
-        }),
+    match (head, sources, tag, repository.flatten(), image) {
+        (Some(head), Some(sources), Some(tag), Some(repository), Some(image))
+            if problems.is_empty() =>
+        {
+            let content = image.content();
+            let in_common = facts.applied.map_or(InCommon::Nothing, |applied| {
+                applied.in_common(&tag, content.as_ref(), SystemTime::now())
+            });
+            Ok(Plan {
+                sha: head.sha,
+                in_common: image.limit(in_common),
+                image,
+                tag,
+                repository,
+                published,
+                image_changes: sources.differences,
+                terraform_changes,
+                allow_dirty: request.allow_dirty,
+                goal: request.goal,
+                task: request.task.clone(),
+                free: facts.holder == Some(Standing::Free),
+                warnings,
+            })
+        }
         _ => Err(problems),
     }
 }
@@ -273,17 +298,6 @@ fn unknown_task(
     }
 }
 
-fn uncommitted(tree: &Tree) -> String {
-    let shown: Vec<&str> = tree.changed.iter().take(3).map(String::as_str).collect();
-    let more = tree.changed.len().saturating_sub(shown.len());
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("uncommitted changes: {}{more}", shown.join(", "))
-}
-
 fn keep<T>(fact: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     match fact {
         Ok(value) => Some(value),
@@ -294,94 +308,6 @@ fn keep<T>(fact: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
             }
             None
         }
-    }
-}
-
-impl Plan {
-    /// What will be done, in order, and what each step waits for.
-    pub fn steps(&self) -> Vec<PlannedStep> {
-        let run = |step, why: String, after: &[Step]| planned(step, &Decision::Run(why), after);
-        let push = match &self.build {
-            Decision::Run(_) => Decision::Run(self.repository.reference(&self.tag)),
-            Decision::Skip(why) => Decision::Skip(why.clone()),
-        };
-        let mut steps = vec![
-            planned(Step::Build, &self.build, &[]),
-            planned(Step::Push, &push, &[Step::Build]),
-        ];
-        let applied = self.applied.clone();
-        if let Some(why) = &applied {
-            steps.extend([
-                planned(Step::Plan, &Decision::Skip(why.clone()), &[]),
-                run(
-                    Step::Pause,
-                    "look again whether auto-deploy is paused".into(),
-                    &[Step::Push],
-                ),
-                planned(Step::Apply, &Decision::Skip("nothing changes".into()), &[]),
-            ]);
-        } else if self.goal.deploys() {
-            let tag = &self.tag;
-            steps.extend([
-                run(
-                    Step::Plan,
-                    format!("terraform plan with service_docker_tag={tag}"),
-                    &[],
-                ),
-                run(
-                    Step::Pause,
-                    "look again whether auto-deploy is paused".into(),
-                    &[Step::Push, Step::Plan],
-                ),
-                run(Step::Apply, "the saved plan".into(), &[Step::Pause]),
-            ]);
-        }
-        if let Some(task) = &self.task {
-            if self.goal.deploys() && applied.is_none() {
-                steps.push(run(Step::Pause, "look once more".into(), &[Step::Apply]));
-            }
-            let (revision, before) = match self.goal {
-                Goal::Isolated => ("of its own, with this image", Step::Push),
-                _ if applied.is_some() => ("that is applied", Step::Pause),
-                _ => ("that the apply made", Step::Apply),
-            };
-            steps.extend([
-                run(
-                    Step::Launch,
-                    format!("{task} at the revision {revision}"),
-                    &[before],
-                ),
-                run(
-                    Step::Task,
-                    "stream its logs, exit with its exit code".into(),
-                    &[Step::Launch],
-                ),
-            ]);
-        }
-        steps
-    }
-}
-
-fn planned(step: Step, decision: &Decision, after: &[Step]) -> PlannedStep {
-    let (runs, why) = match decision {
-        Decision::Run(what) => (true, what.clone()),
-        Decision::Skip(why) => (false, why.clone()),
-    };
-    PlannedStep {
-        step,
-        runs,
-        why,
-        after: after.to_vec(),
-    }
-}
-
-impl Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for step in self.steps() {
-            let decision = if step.runs { "run " } else { "skip" };
-            writeln!(f, "{:<7} {decision}  {}", step.step.name(), step.why)?;
-        }
-        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::clients::github::{GitHub, find_token};
 use crate::clients::hold::Holds;
 use crate::clients::state::{self, StateObject};
 use crate::clients::terraform::Terraform;
+use crate::clients::terraform::environment::misleading;
 use crate::clients::terraform::inputs::Inputs;
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
@@ -161,7 +162,8 @@ impl Session {
                     .join(format!("terraform-{}", environment.name)),
                 backend_config: Some(PathBuf::from("sandbox.tfbackend")),
                 env: address.terraform_env(),
-                env_remove: Address::TERRAFORM_ENV_REMOVED.to_vec(),
+                env_remove: Address::terraform_env_removed(),
+                workspace: "default".to_owned(),
                 root,
                 vars,
                 lock_timeout: self.settings.state_lock_timeout,
@@ -179,11 +181,27 @@ impl Session {
                     .map(|profile| ("AWS_PROFILE".to_owned(), profile.into()))
                     .collect(),
                 env_remove: Vec::new(),
+                workspace: environment.terraform_workspace.clone(),
                 root,
                 vars,
                 lock_timeout: self.settings.state_lock_timeout,
             },
         }
+    }
+
+    /// What in the user's environment would make Terraform plan something else. The sandbox passes none
+    /// of it on.
+    pub fn misleading_terraform(&self) -> Vec<Problem> {
+        if self.sandbox.is_some() {
+            return Vec::new();
+        }
+        let variables: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        misleading(variables, &self.settings.environment.terraform_workspace)
     }
 
     /// What decides a Terraform plan beside the image; None when nobody can tell.

@@ -27,8 +27,12 @@ pub struct Settings {
     pub app: String,
     /// The cargo package whose binary goes into the image.
     pub package: String,
-    /// The Dockerfile, relative to the root.
-    pub dockerfile: PathBuf,
+    /// The package's binary that goes into the image, where it has several.
+    pub binary: Option<String>,
+    /// The Dockerfile, relative to the root; see [`crate::layout::dockerfile`].
+    pub dockerfile: Option<PathBuf>,
+    /// The docker builder's context, relative to the root; see [`Settings::recipe`].
+    docker_context: Option<PathBuf>,
     pub ecr_repository: String,
     pub builder: Builder,
     /// Another repository of the same registry whose layers a push may link instead of uploading.
@@ -38,7 +42,7 @@ pub struct Settings {
     pub tasks_file: PathBuf,
     /// The pyproject.toml whose scripts are the entrypoints, relative to the root; None in a Rust project.
     pub pyproject: Option<PathBuf>,
-    /// The folder of the sources, relative to the root; see [`Settings::project_dir`].
+    /// The folder of the sources, relative to the root; see [`crate::layout::project_dir`].
     project_dir: Option<PathBuf>,
     /// Entrypoints that are meant to have no task definition.
     pub no_tasks: Vec<String>,
@@ -72,6 +76,17 @@ pub enum Builder {
     Docker,
 }
 
+/// How an image comes about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipe {
+    /// Cargo compiles a static binary, and layers are assembled around it.
+    Assembled,
+    /// Cargo compiles a static binary, and a Dockerfile makes an image of it.
+    Staged,
+    /// A Dockerfile does all of it, in this context, relative to the root.
+    Context(PathBuf),
+}
+
 /// One environment's settings.
 #[derive(Debug, Clone)]
 pub struct Environment {
@@ -82,6 +97,8 @@ pub struct Environment {
     pub profile: Option<String>,
     /// The Terraform root, relative to the workspace's root.
     pub terraform_root: PathBuf,
+    /// The workspace of that root which is this environment's.
+    pub terraform_workspace: String,
     /// A protected environment (prod) is not for trying things.
     pub protected: bool,
     /// The workflow files that deploy here by themselves.
@@ -124,15 +141,20 @@ impl Settings {
         self.root.join(&self.environment.terraform_root)
     }
 
-    /// The folder of the project that goes into the image, relative to the root: where pyproject.toml
-    /// is, or a folder named like the package, unless `project_dir` says another one.
-    pub fn project_dir(&self) -> PathBuf {
-        if let Some(folder) = &self.project_dir {
-            return folder.clone();
-        }
-        match self.pyproject.as_deref().and_then(Path::parent) {
-            Some(folder) => folder.to_owned(),
-            None => self.package.clone().into(),
+    /// The project's folder as far as settings tell, relative to the root; cargo knows it otherwise.
+    pub fn project_folder(&self) -> Option<PathBuf> {
+        let python = self.pyproject.as_deref().and_then(Path::parent);
+        self.project_dir.clone().or(python.map(Path::to_owned))
+    }
+
+    /// How the image comes about.
+    pub fn recipe(&self) -> Recipe {
+        let context = self.docker_context.clone();
+        let python = || self.pyproject.as_ref().and_then(|_| self.project_folder());
+        match (self.builder, context.or_else(python)) {
+            (Builder::Docker, Some(context)) => Recipe::Context(context),
+            (Builder::Docker, None) => Recipe::Staged,
+            (Builder::Daemonless, _) => Recipe::Assembled,
         }
     }
 
@@ -194,7 +216,9 @@ pub fn resolve(
     let package = reader
         .optional_text("package", None)
         .unwrap_or_else(|| app.clone());
+    let binary = reader.optional_text("binary", None);
     let dockerfile = reader.optional_text("dockerfile", None);
+    let docker_context = reader.optional_text("docker_context", None);
     let ecr_repository = reader.text("ecr_repository", None);
     let pyproject = reader.optional_text("pyproject", None);
     // A Python project's image is what its Dockerfile makes; nothing here could assemble it.
@@ -262,9 +286,9 @@ pub fn resolve(
     let environment = environment.context("the environment's settings could not be read")?;
     Ok(Settings {
         root: root.to_owned(),
-        dockerfile: dockerfile
-            .unwrap_or_else(|| format!("{package}/Dockerfile"))
-            .into(),
+        binary,
+        dockerfile: dockerfile.map(PathBuf::from),
+        docker_context: docker_context.map(PathBuf::from),
         tasks_file: tasks_file
             .unwrap_or_else(|| "infra/ecs-tasks/template/tasks.tf".into())
             .into(),
@@ -330,6 +354,7 @@ fn read_environment(
     let region = reader.text("region", overrides.region.as_deref());
     let profile = reader.optional_text("profile", overrides.profile.as_deref());
     let terraform_root = reader.text("terraform_root", None);
+    let terraform_workspace = reader.optional_text("terraform_workspace", None);
     let protected = reader.boolean("protected", false);
     let auto_deploy_workflows = reader.list("auto_deploy_workflows");
     let deploy_workflows = reader.list("deploy_workflows");
@@ -342,6 +367,7 @@ fn read_environment(
                 region,
                 profile,
                 terraform_root: terraform_root.into(),
+                terraform_workspace: terraform_workspace.unwrap_or_else(|| "default".into()),
                 protected,
                 auto_deploy_workflows,
                 deploy_workflows,

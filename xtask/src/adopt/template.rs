@@ -39,11 +39,9 @@ impl Names<'_> {
     pub fn workflow(&self, text: &str) -> String {
         let app = &self.settings.app;
         let environment = self.settings.environment.name.as_str();
-        let folder = self.settings.project_dir();
         text.replace("api-auto-deploy", &format!("{app}-auto-deploy"))
             .replace("api-deploy", &format!("{app}-deploy"))
             .replace("name: api ", &format!("name: {app} "))
-            .replace("- api/**", &format!("- {}/**", folder.display()))
             .replace("--package xtask", &format!("--package {}", self.package))
             .replace(
                 "cargo xtask deploy-test",

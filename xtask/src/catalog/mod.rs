@@ -10,6 +10,7 @@ pub mod local_env;
 pub mod new_task;
 pub mod render;
 pub mod terraform;
+pub mod workflow_paths;
 
 use std::path::PathBuf;
 

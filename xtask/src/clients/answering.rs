@@ -59,6 +59,7 @@ impl Server {
             region: "us-east-1".into(),
             profile: None,
             terraform_root: "infra".into(),
+            terraform_workspace: "default".into(),
             protected: false,
             auto_deploy_workflows: Vec::new(),
             deploy_workflows: Vec::new(),

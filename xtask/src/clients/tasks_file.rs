@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use crate::catalog::terraform::{self, Source, Written};
 use crate::catalog::{Catalog, Entrypoint, entrypoints};
+use crate::layout::project_dir;
 use crate::settings::Settings;
 
 /// The names of the tasks in the file, in its order. None when `tasks` is not a plain map (a
@@ -56,7 +57,7 @@ fn entrypoints_of(settings: &Settings) -> anyhow::Result<Vec<Entrypoint>> {
         return entrypoints::in_pyproject(pyproject, &text);
     }
     let mut found = Vec::new();
-    let folder = settings.root.join(settings.project_dir()).join("src");
+    let folder = settings.root.join(project_dir(settings)?).join("src");
     for file in files_in(&folder, "rs", true)? {
         found.extend(entrypoints::in_rust(
             &relative(settings, &file),

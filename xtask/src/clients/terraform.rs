@@ -2,12 +2,14 @@
 
 pub mod change;
 mod diagnostics;
+pub mod environment;
 mod events;
 mod init;
 pub mod inputs;
 mod new_image;
 pub mod outputs;
 mod providers;
+pub mod reads;
 mod saved_plan;
 
 use std::ffi::OsString;
@@ -46,7 +48,9 @@ pub struct Terraform {
     /// What the children see beside our own environment.
     pub env: Vec<(String, OsString)>,
     /// What they must not see.
-    pub env_remove: Vec<&'static str>,
+    pub env_remove: Vec<String>,
+    /// Of the state; `default` unless the environment has one of its own.
+    pub workspace: String,
     /// `-var` of every plan.
     pub vars: Vec<(String, String)>,
     /// How long an apply waits for somebody else's state lock.
@@ -252,9 +256,10 @@ impl Terraform {
             .env("CHECKPOINT_DISABLE", "1")
             .envs(&self.env);
         let program = without_missing_cli_config(program);
-        self.env_remove
-            .iter()
-            .fold(program, |program, name| program.env_remove(name))
+        let removed = self.env_remove.iter();
+        let program = removed.fold(program, |program, name| program.env_remove(name));
+        // Also against a workspace that somebody has selected in the data directory.
+        program.env(environment::WORKSPACE, &self.workspace)
     }
 
     /// `doing` is what an error or an interrupt came in the middle of.

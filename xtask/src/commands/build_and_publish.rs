@@ -13,6 +13,7 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         goal: Goal::Publish,
         allow_dirty: args.allow_dirty,
         reserves: false,
+        refresh: false,
         author: None,
     };
     let plan = preflight(session, &request).await?;

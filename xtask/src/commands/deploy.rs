@@ -43,6 +43,7 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
         // A protected environment gets what a commit holds, and nothing else.
         allow_dirty: args.allow_dirty && !session.settings.environment.protected,
         reserves: false,
+        refresh: false,
         author: args.author.clone(),
     };
     require_confirmed(session)?;

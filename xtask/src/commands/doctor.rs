@@ -1,6 +1,7 @@
 //! `cargo xtask doctor`: is everything there that the loop needs? All checks at once, each with its fix.
 
 mod check;
+mod workflows;
 
 use std::time::Duration;
 
@@ -102,14 +103,15 @@ async fn this_machine(session: &Session, tasks: Tasks) -> Vec<Check> {
             branch.unwrap_or_default()
         ))
     };
-    let (cargo, git, docker, terraform, disk) = tokio::join!(
+    let (cargo, git, docker, terraform, disk, workflows) = tokio::join!(
         check("cargo", None, toolchain(session)),
         check("git", None, git),
         check("docker", None, docker(session, &tasks)),
         check("terraform", None, terraform(session, &tasks)),
         check("disk", None, async { disk(session) }),
+        workflows::look(session),
     );
-    vec![cargo, git, docker, terraform, disk]
+    vec![cargo, git, docker, terraform, disk, workflows]
 }
 
 /// What is asked over the network, of AWS and of GitHub.

@@ -13,6 +13,7 @@ use crate::clients::process::{Program, Source, status_code};
 use crate::clients::secrets::resolve;
 use crate::clients::tasks_file;
 use crate::failure::Problem;
+use crate::layout::{Layout, project_dir};
 use crate::names::did_you_mean;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
@@ -152,10 +153,10 @@ async fn natively(
         Some(_) => Program::new("poetry")
             .args(["run"])
             .args(words)
-            .current_dir(&settings.root.join(settings.project_dir())),
+            .current_dir(&settings.root.join(project_dir(settings)?)),
         None => cargo()
             .args(["run", "--quiet", "--package", &settings.package])
-            .args(["--bin", &settings.package, "--"])
+            .args(["--bin", &Layout::read(settings)?.binary, "--"])
             .args(words)
             .current_dir(&settings.root),
     };
@@ -183,6 +184,7 @@ async fn in_container(
         goal: Goal::Publish,
         allow_dirty: true,
         reserves: false,
+        refresh: false,
         author: None,
     };
     let plan = preflight(session, &request).await?;

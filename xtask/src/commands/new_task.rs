@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, expression, hcl};
 use crate::cli::NewTask;
 use crate::clients::{files, tasks_file};
 use crate::failure::{Problem, all_clear};
+use crate::layout::project_dir;
 use crate::session::Session;
 use crate::settings::Settings;
 
@@ -121,7 +122,7 @@ fn require_free_module(sources: &[Source], wanted: &Wanted) -> anyhow::Result<()
 }
 
 fn rust_edits(settings: &Settings, wanted: &Wanted) -> anyhow::Result<Vec<Edit>> {
-    let src = settings.project_dir().join("src");
+    let src = project_dir(settings)?.join("src");
     let lists = [src.join("tasks.rs"), src.join("tasks/mod.rs")];
     let list = lists
         .iter()
@@ -163,7 +164,7 @@ fn python_edits(
             "write the first entrypoint and its script line by hand",
         )
     })?;
-    let project = settings.project_dir();
+    let project = project_dir(settings)?;
     let roots = [project.clone(), project.join("src")];
     let existing = home.modules.iter().flat_map(|module| {
         roots

@@ -1,5 +1,7 @@
 //! `cargo xtask try TASK --isolated`: this image at the definition that is deployed, beside it.
 
+use std::path::PathBuf;
+
 use xshell::{Shell, cmd};
 
 use crate::cli::Try;
@@ -15,6 +17,7 @@ use crate::steps::isolate::{isolate, sweep};
 use crate::steps::launch_task::{launch_task, seek_task};
 use crate::steps::preflight::preflight;
 use crate::steps::push_image::publish;
+use crate::steps::sources::terraform_files;
 use crate::ui::{Step, plural::count};
 use crate::verdict::verdict;
 
@@ -26,6 +29,7 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
         goal: Goal::Isolated,
         allow_dirty: true,
         reserves: false,
+        refresh: false,
         author: launch.author.clone(),
     };
     let plan = preflight(session, &request).await?;
@@ -72,7 +76,7 @@ async fn deployed(session: &Session) -> anyhow::Result<Outputs> {
 fn warn_about_infra(session: &Session, plan: &Plan, deployed: &Outputs) {
     let tag = ImageTag::parse(&deployed.service_docker_tag).ok();
     let commit = tag.as_ref().and_then(ImageTag::commit);
-    let warning = match commit.and_then(|commit| changed_infra(session, commit)) {
+    let warning = match commit.and_then(|commit| changed_terraform(session, commit)) {
         Some(files) if files.is_empty() => return,
         Some(files) => {
             let first = files.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
@@ -96,15 +100,22 @@ fn warn_about_infra(session: &Session, plan: &Plan, deployed: &Outputs) {
 }
 
 /// The Terraform files that differ between a commit and the working tree; None when git cannot tell.
-fn changed_infra(session: &Session, commit: &str) -> Option<Vec<String>> {
+fn changed_terraform(session: &Session, commit: &str) -> Option<Vec<String>> {
+    let files = terraform_files(session).ok()?;
+    let files: Vec<PathBuf> = files.into_iter().filter(|file| file.exists()).collect();
+    let files = &files;
     let sh = Shell::new().ok()?;
-    sh.change_dir(&session.settings.root);
-    let tracked = cmd!(sh, "git diff --name-only {commit} -- infra")
-        .quiet()
-        .ignore_stderr()
-        .read()
-        .ok()?;
-    let new = cmd!(sh, "git ls-files --others --exclude-standard -- infra")
+    sh.change_dir(&session.git().ok()?.top);
+    let tracked = cmd!(
+        sh,
+        "git --literal-pathspecs diff --name-only {commit} -- {files...}"
+    )
+    .quiet()
+    .ignore_stderr()
+    .read()
+    .ok()?;
+    let others = ["ls-files", "--others", "--exclude-standard"];
+    let new = cmd!(sh, "git --literal-pathspecs {others...} -- {files...}")
         .quiet()
         .ignore_stderr()
         .read()

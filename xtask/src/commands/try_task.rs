@@ -10,15 +10,12 @@ use crate::commands::run::{wait, wishes};
 use crate::commands::{try_isolated, watch};
 use crate::hold::record::Purpose;
 use crate::outcome::Verdict;
-use crate::plan::{Decision, Goal, Plan, Request};
+use crate::plan::{Goal, Plan, Request};
 use crate::session::Session;
-use crate::steps::applied::{InCommon, Standing, in_common, still_stands};
 use crate::steps::apply_terraform::{
-    apply_terraform, confirm, is_current, name_what_is_tried, plan_again, plan_from,
-    plan_terraform, why_applied,
+    apply_terraform, confirm, is_current, name_what_is_tried, plan_again, plan_from, plan_terraform,
 };
 use crate::steps::claim::{Claim, claim, me};
-use crate::steps::content::{content_tags, find_same_content};
 use crate::steps::follow_task::follow_task;
 use crate::steps::launch_task::{launch_task, seek_task};
 use crate::steps::preflight::preflight;
@@ -49,38 +46,26 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         goal: Goal::Try,
         allow_dirty: true,
         reserves: args.hold,
+        refresh: args.refresh,
         author: args.launch.author.clone(),
     };
     let looked = Instant::now();
-    // Whether there is anything to plan is asked beside everything else.
-    let standing = async {
-        match args.refresh {
-            true => None,
-            false => still_stands(session, args.launch.task.as_str()).await,
-        }
-    };
-    let look = async {
-        let (plan, standing) = tokio::join!(preflight(session, &request), standing);
-        anyhow::Ok((plan?, standing))
-    };
-    let (plan, standing) = session
+    let plan = session
         .interrupt
-        .or("looking at what is there", look)
+        .or("looking at what is there", preflight(session, &request))
         .await?;
     if args.dry_run {
-        session
-            .reporter
-            .text(foreseen(session, plan, standing).await?);
+        session.reporter.text(plan);
         return Ok(0);
     }
     // The tag is known before the build, so that Terraform plans beside it. Nothing is held meanwhile.
-    let (image, mut change) = tokio::try_join!(
-        publish(session, &plan),
-        plan_from(session, &plan, standing, args.yes)
-    )?;
-    // ECR has lost the image that the definitions name.
-    if image.is_new && change.tag().is_some_and(|tag| tag != plan.tag.as_str()) {
-        change = plan_terraform(session, &plan.tag).await?;
+    let (image, mut change) =
+        tokio::try_join!(publish(session, &plan), plan_from(session, &plan, args.yes))?;
+    if !names(&plan, &change, &image) {
+        change = plan_terraform(session, &image.tag).await?;
+    }
+    if let Some(basis) = &mut change.basis {
+        basis.content = image.content.clone();
     }
     confirm(session, &change, args.yes)?;
     let tried = Tried {
@@ -99,26 +84,14 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
     Ok(verdict.exit_code)
 }
 
-/// The plan with what the loop would find on its way: an image of the same content, and an apply that
-/// still stands. Nothing is changed.
-async fn foreseen(
-    session: &Session,
-    mut plan: Plan,
-    standing: Option<Standing>,
-) -> anyhow::Result<Plan> {
-    if let Some(standing) = standing
-        && let InCommon::All(outputs, _) = in_common(session, &plan, standing).await
-    {
-        plan.applied = Some(why_applied(&plan, &outputs));
-    }
-    if plan.published.is_none()
-        && let Some(content) = content_tags(session, &plan).await?
-        && let Some(tag) = find_same_content(session, &plan, &content).await?
-    {
-        let why = format!("the same sources are in ECR as {tag}, and get the tag");
-        plan.build = Decision::Skip(why);
-    }
-    Ok(plan)
+/// Does the change name this image, or one of the same content? What the compiler read may have given
+/// it another tag, and ECR may have lost the image that the definitions name.
+fn names(plan: &Plan, change: &SavedPlan, image: &PushedImage) -> bool {
+    let Some(tag) = change.tag() else {
+        return image.tag == plan.tag;
+    };
+    let by_content = tag != plan.tag.as_str() && image.tag == plan.tag;
+    tag == image.tag.as_str() || (by_content && !image.is_new)
 }
 
 /// What is ready to be applied.

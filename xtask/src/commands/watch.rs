@@ -11,7 +11,7 @@ use crate::cli::Try;
 use crate::failure::Problem;
 use crate::record::run_id;
 use crate::session::Session;
-use crate::steps::preflight::watched_paths;
+use crate::steps::sources::{Watched, watched};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -21,10 +21,37 @@ const BURST: Duration = Duration::from_millis(400);
 /// The time and size of each file; two that are equal mean that nothing was saved.
 type Files = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
+/// What is watched, and how it was when it was looked at last.
+struct Seen {
+    watched: Watched,
+    files: Files,
+}
+
+impl Seen {
+    /// What is worth watching changes with what the last loop compiled and planned.
+    fn now(session: &Session) -> anyhow::Result<Seen> {
+        let watched = watched(session)?;
+        let files = look(&watched);
+        Ok(Seen { watched, files })
+    }
+
+    /// Was anything saved since the last look?
+    fn update(&mut self) -> bool {
+        let now = look(&self.watched);
+        let changed = now != self.files;
+        self.files = now;
+        changed
+    }
+}
+
 pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
-    let mut seen = look(session);
+    let mut seen = Seen::now(session)?;
     loop {
         let saved = one_loop(args, session, &mut seen).await?;
+        // A folder that cannot be read just now is watched as before.
+        if let Ok(now) = Seen::now(session) {
+            seen = now;
+        }
         if !saved {
             session
                 .reporter
@@ -39,7 +66,7 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
 }
 
 /// Returns whether something was saved meanwhile, so that the next loop is due at once.
-async fn one_loop(args: &Try, session: &Session, seen: &mut Files) -> anyhow::Result<bool> {
+async fn one_loop(args: &Try, session: &Session, seen: &mut Seen) -> anyhow::Result<bool> {
     let mut saved = false;
     let mut given_up = false;
     let work = super::try_task::once(args, session);
@@ -48,7 +75,7 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Files) -> anyhow::Re
         tokio::select! {
             outcome = &mut work => break outcome,
             () = tokio::time::sleep(LOOK), if !given_up => {
-                saved |= update(session, seen);
+                saved |= seen.update();
                 if saved && session.reporter.is_cancellable() && !session.interrupt.is_requested() {
                     session.reporter.text("a file was saved: starting again");
                     session.reporter.giving_up();
@@ -70,12 +97,12 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Files) -> anyhow::Re
         return Err(Problem::interrupted("interrupted").into());
     }
     session.reporter.end_loop(outcome);
-    Ok(saved | update(session, seen))
+    Ok(saved | seen.update())
 }
 
-async fn wait_for_save(session: &Session, seen: &mut Files) -> anyhow::Result<()> {
+async fn wait_for_save(session: &Session, seen: &mut Seen) -> anyhow::Result<()> {
     let mut interrupt = session.interrupt.clone();
-    while !update(session, seen) {
+    while !seen.update() {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             () = interrupt.requested() => return Err(Problem::interrupted("the watch was ended").into()),
@@ -85,39 +112,33 @@ async fn wait_for_save(session: &Session, seen: &mut Files) -> anyhow::Result<()
 }
 
 /// Until nothing was saved for a moment: editors and `git checkout` write many files at once.
-async fn settle(session: &Session, seen: &mut Files) {
+async fn settle(session: &Session, seen: &mut Seen) {
     loop {
         tokio::time::sleep(BURST).await;
         // Something may write all the time; Ctrl-C ends it all the same.
-        if !update(session, seen) || session.interrupt.is_requested() {
+        if !seen.update() || session.interrupt.is_requested() {
             return;
         }
     }
 }
 
-fn update(session: &Session, seen: &mut Files) -> bool {
-    let now = look(session);
-    let changed = now != *seen;
-    *seen = now;
-    changed
-}
-
-fn look(session: &Session) -> Files {
+fn look(watched: &Watched) -> Files {
     let mut files = Files::new();
-    for path in watched_paths(session) {
-        collect(&session.settings.root.join(path), &mut files);
+    for path in &watched.paths {
+        collect(path, &watched.products, &mut files);
     }
     files
 }
 
 /// Hidden folders hold what tools write (`.terraform`), and editors' swap files are no saves.
-fn collect(path: &Path, files: &mut Files) {
+fn collect(path: &Path, products: &[PathBuf], files: &mut Files) {
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
     let is_noise = name == ".terraform"
-        || name == "target"
+        || name == ".git"
+        || products.iter().any(|folder| path == folder)
         || name == "__pycache__"
         || name.ends_with('~')
         || name.ends_with(".swp")
@@ -131,7 +152,7 @@ fn collect(path: &Path, files: &mut Files) {
     if about.is_dir() {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         for entry in entries {
-            collect(&entry.path(), files);
+            collect(&entry.path(), products, files);
         }
     } else {
         files.insert(path.to_owned(), (about.modified().ok(), about.len()));
@@ -147,7 +168,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let look = || {
             let mut files = Files::new();
-            collect(folder.path(), &mut files);
+            collect(folder.path(), &[], &mut files);
             files
         };
         std::fs::write(folder.path().join("main.rs"), "a").unwrap();

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::engine::Engine;
+use crate::clients::terraform::environment::{WORKSPACE, has_arguments};
 use crate::settings::Environment;
 
 /// MiniStack's account; no real account has this number.
@@ -65,12 +66,22 @@ impl Address {
     }
 
     /// What Terraform must not see beside the sandbox's own.
-    pub const TERRAFORM_ENV_REMOVED: [&'static str; 6] = [
-        "AWS_PROFILE",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_SESSION_TOKEN",
-        "AWS_ENDPOINT_URL_S3",
-        "AWS_ROLE_ARN",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-    ];
+    pub fn terraform_env_removed() -> Vec<String> {
+        let of_aws = [
+            "AWS_PROFILE",
+            "AWS_DEFAULT_PROFILE",
+            "AWS_SESSION_TOKEN",
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_ROLE_ARN",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+        ];
+        // The user's workspace and arguments are meant for a real state.
+        let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let of_terraform = set.filter(|name| name == WORKSPACE || has_arguments(name));
+        of_aws
+            .map(str::to_owned)
+            .into_iter()
+            .chain(of_terraform)
+            .collect()
+    }
 }

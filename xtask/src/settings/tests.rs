@@ -45,7 +45,7 @@ fn the_file_alone() {
     assert_eq!(settings.service(), "api-test");
     assert_eq!(settings.package, "api");
     assert_eq!(settings.platform, Platform::LinuxArm64);
-    assert_eq!(settings.dockerfile, Path::new("api/Dockerfile"));
+    assert_eq!(settings.recipe(), Recipe::Assembled);
     assert_eq!(settings.environments, ["stage", "test"]);
     assert_eq!(settings.environment.auto_deploy_workflows, ["deploy.yml"]);
     assert!(!settings.environment.protected);

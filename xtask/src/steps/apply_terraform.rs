@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use crate::clients::state::Version;
 use crate::clients::terraform::outputs::Outputs;
 use crate::clients::terraform::{Basis, Reading, Said, SavedPlan, StalePlan, Thoroughness};
-use crate::failure::Problem;
+use crate::failure::{Problem, all_clear};
 use crate::names::{ImageTag, short_tag};
 use crate::plan::Plan;
+use crate::plan::in_common::InCommon;
 use crate::session::Session;
-use crate::steps::applied::{InCommon, Standing, in_common, remember};
-use crate::steps::content::content_tags;
+use crate::steps::applied::remember;
 use crate::steps::launch_task::Wishes;
 use crate::steps::push_image::PushedImage;
 use crate::steps::require_paused::Paused;
@@ -44,6 +44,8 @@ async fn saved_plan(
     tag: &ImageTag,
     how: Thoroughness,
 ) -> anyhow::Result<SavedPlan> {
+    // Also for what has no preflight of its own: a release.
+    all_clear(session.misleading_terraform())?;
     let timer = session.reporter.started(
         Step::Plan,
         format!(
@@ -106,29 +108,8 @@ pub async fn plan_again(session: &Session, tag: &ImageTag, yes: bool) -> anyhow:
     Ok(plan)
 }
 
-/// Why there is nothing to plan.
-pub fn why_applied(plan: &Plan, outputs: &Outputs) -> String {
-    let tag = short_tag(&outputs.service_docker_tag);
-    if outputs.service_docker_tag == plan.tag.as_str() {
-        format!("{tag} is applied, and the state is as that apply left it")
-    } else {
-        format!(
-            "{tag} is applied, whose image has the same content; the state is as that apply left it"
-        )
-    }
-}
-
 /// As little planning as the last apply, if it still stands, leaves to be done.
-pub async fn plan_from(
-    session: &Session,
-    plan: &Plan,
-    standing: Option<Standing>,
-    yes: bool,
-) -> anyhow::Result<SavedPlan> {
-    let in_common = match standing {
-        Some(standing) => in_common(session, plan, standing).await,
-        None => InCommon::Nothing,
-    };
+pub async fn plan_from(session: &Session, plan: &Plan, yes: bool) -> anyhow::Result<SavedPlan> {
     let how = |reading| Thoroughness {
         refresh: false,
         reading: if is_unasked(session, yes) {
@@ -137,26 +118,20 @@ pub async fn plan_from(
             Reading::Values
         },
     };
-    let (tag, how, refreshed) = match in_common {
+    let (tag, how, refreshed) = match &plan.in_common {
         InCommon::All(outputs, state) => {
-            session
-                .reporter
-                .skipped(Step::Plan, why_applied(plan, &outputs));
-            return Ok(SavedPlan::as_applied(*outputs, state));
+            session.reporter.skipped(Step::Plan, plan.terraform().why());
+            return Ok(SavedPlan::as_applied((**outputs).clone(), state.clone()));
         }
         // The definitions go on naming the image as they do: only what changes is registered anew.
         InCommon::Image { applied, refreshed } => {
-            (applied, how(Reading::SameImages), Some(refreshed))
+            (applied, how(Reading::SameImages), Some(*refreshed))
         }
-        InCommon::Inputs { refreshed } => {
-            (plan.tag.clone(), how(Reading::NewImages), Some(refreshed))
-        }
-        InCommon::Nothing => (plan.tag.clone(), Thoroughness::FULL, None),
+        InCommon::Inputs { refreshed } => (&plan.tag, how(Reading::NewImages), Some(*refreshed)),
+        InCommon::Nothing => (&plan.tag, Thoroughness::FULL, None),
     };
-    let mut saved = saved_plan(session, &tag, how).await?;
+    let mut saved = saved_plan(session, tag, how).await?;
     if let Some(basis) = &mut saved.basis {
-        let content = content_tags(session, plan).await?;
-        basis.content = content.map(|content| content.own);
         basis.refreshed = refreshed.unwrap_or(basis.refreshed);
     }
     Ok(saved)

@@ -21,12 +21,7 @@ pub async fn attest(session: &Session, plan: &Plan) -> anyhow::Result<PushedImag
     {
         let why = format!("{} is in ECR, and CI built it", plan.tag.short());
         session.reporter.skipped(Step::Build, why);
-        return Ok(PushedImage {
-            repository: plan.repository.clone(),
-            tag: plan.tag.clone(),
-            digest: published.clone(),
-            is_new: false,
-        });
+        return Ok(PushedImage::found(plan, published, None));
     }
     let (image, whose) = publish_anew(session, plan).await?;
     if whose == Whose::Theirs {

@@ -1,35 +1,22 @@
 //! Everything that can be known before anything is changed, asked for at once.
 
-use crate::clients::git::Git;
+use crate::clients::git::compare::Difference;
+use crate::clients::git::{Git, Head};
 use crate::clients::{docker, tasks_file};
 use crate::failure::{Problem, all_clear};
 use crate::hold::Standing;
-use crate::plan::{Facts, Goal, Plan, Request, plan, tag_of};
+use crate::names::{ContentTags, Digest, ImageTag};
+use crate::plan::image::{SameContent, tag_of};
+use crate::plan::{Facts, Goal, Plan, Request, plan};
 use crate::session::{Session, env_var};
-use crate::settings::Builder;
+use crate::settings::{Builder, Recipe};
+use crate::steps::applied::still_stands;
 use crate::steps::claim::{me, stand};
+use crate::steps::compile::build_inputs;
+use crate::steps::content::find_same_content;
 use crate::steps::require_paused::{self, own_run};
+use crate::steps::sources::{Known, Sources, image_sources, uncommitted_terraform};
 use crate::ui::Step;
-
-/// The files whose content is the image's and the infra's; a change elsewhere makes no dirty tree.
-pub fn watched_paths(session: &Session) -> Vec<String> {
-    let mut paths = image_paths(session);
-    paths.push("infra".to_owned());
-    paths.sort();
-    paths
-}
-
-/// The files whose content decides the image.
-pub fn image_paths(session: &Session) -> Vec<String> {
-    let mut paths: Vec<String> = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo"]
-        .map(str::to_owned)
-        .to_vec();
-    paths.push(session.settings.project_dir().display().to_string());
-    paths.push(session.settings.dockerfile.display().to_string());
-    paths.sort();
-    paths.dedup();
-    paths
-}
 
 /// Asks, decides, and shows the plan's warnings. All problems come in one error.
 pub async fn preflight(session: &Session, request: &Request) -> anyhow::Result<Plan> {
@@ -65,23 +52,12 @@ async fn gather(session: &Session, request: &Request) -> Facts {
     let settings = &session.settings;
     let deploys = request.goal.deploys();
     let git = session.git();
-    let head = git
-        .as_ref()
-        .map_err(as_problem)
-        .and_then(|git| git.head().map_err(|error| as_problem(&error)));
-    let tree = head.clone().and_then(|_| {
-        let git = git.as_ref().map_err(as_problem)?;
-        tree_of(session, git).map_err(|error| as_problem(&error))
-    });
+    let ours = here(session, request, &git);
     let behind = git
         .as_ref()
         .ok()
         .and_then(|git| git.behind(&settings.main_branch));
-    let tag = head
-        .as_ref()
-        .ok()
-        .zip(tree.as_ref().ok())
-        .map(|(head, tree)| tag_of(head, tree));
+    let tag = ours.tag();
 
     let aws = session.aws().await;
     let (ecr, ecs) = (aws.ecr(), aws.ecs());
@@ -126,7 +102,24 @@ async fn gather(session: &Session, request: &Request) -> Facts {
             Builder::Daemonless => Ok(String::new()),
         }
     };
-    let (identity, repository, published, cluster, auto_deploy, holder, docker, terraform) = tokio::join!(
+    let applied = async {
+        match &request.task {
+            Some(task) if deploys && !request.refresh => still_stands(session, task).await,
+            _ => None,
+        }
+    };
+    let (
+        identity,
+        repository,
+        published,
+        cluster,
+        auto_deploy,
+        holder,
+        docker,
+        terraform,
+        applied,
+        (same_compiler, same_content),
+    ) = tokio::join!(
         aws.identity(),
         ecr.repository(&settings.ecr_repository),
         published,
@@ -135,16 +128,22 @@ async fn gather(session: &Session, request: &Request) -> Facts {
         holder,
         docker,
         terraform,
+        applied,
+        last_compile(session, &ours),
     );
     let repository = repository.map_err(|error| as_problem(&error));
     // Without the repository ECR cannot know the tag; the repository is the problem to name.
-    let published = match &repository {
-        Ok(None) => Ok(None),
-        _ => published.map_err(|error| as_problem(&error)),
+    let (published, same_content) = match &repository {
+        Ok(None) => (Ok(None), Ok(None)),
+        _ => (published.map_err(|error| as_problem(&error)), same_content),
     };
     Facts {
-        head,
-        tree,
+        head: ours.head,
+        sources: ours.sources,
+        terraform_changes: ours.terraform,
+        same_compiler,
+        same_content,
+        applied,
         identity: identity.map_err(|error| as_problem(&error)),
         repository,
         published,
@@ -156,6 +155,7 @@ async fn gather(session: &Session, request: &Request) -> Facts {
             .map(|own| own.workflow),
         docker,
         terraform,
+        misleading: session.misleading_terraform(),
         tasks: tasks_file::task_names(&settings.root.join(&settings.tasks_file))
             .map_err(|error| as_problem(&error)),
         behind,
@@ -170,11 +170,73 @@ async fn holder(session: &Session, author: Option<&str>) -> Standing {
     }
 }
 
-/// The state of the watched files now.
-pub fn tree_of(session: &Session, git: &Git) -> anyhow::Result<crate::clients::git::Tree> {
-    let paths = watched_paths(session);
-    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    git.tree(&paths)
+/// What this checkout is made of.
+struct Here {
+    head: Result<Head, Problem>,
+    sources: Result<Sources, Problem>,
+    terraform: Result<Vec<Difference>, Problem>,
+}
+
+fn here(session: &Session, request: &Request, git: &anyhow::Result<Git>) -> Here {
+    let git = git.as_ref().map_err(as_problem);
+    let head = git
+        .clone()
+        .and_then(|git| git.head().map_err(|error| as_problem(&error)));
+    // Without a commit there is nothing to compare with, and that is the problem to name.
+    let git = git.and_then(|git| head.clone().map(|_| git));
+    let sources = git
+        .clone()
+        .and_then(|git| image_sources(&session.settings, git).map_err(|error| as_problem(&error)));
+    let terraform = git.and_then(|git| match request.goal.deploys() {
+        true => uncommitted_terraform(session, git).map_err(|error| as_problem(&error)),
+        false => Ok(Vec::new()),
+    });
+    Here {
+        head,
+        sources,
+        terraform,
+    }
+}
+
+impl Here {
+    fn tag(&self) -> Option<ImageTag> {
+        match (&self.head, &self.sources, &self.terraform) {
+            (Ok(head), Ok(sources), Ok(terraform)) => {
+                Some(tag_of(&head.sha, &sources.differences, terraform))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Would the last compile be made again, and what does ECR have of it?
+async fn last_compile(
+    session: &Session,
+    ours: &Here,
+) -> (bool, Result<Option<SameContent>, Problem>) {
+    let (Ok(sources), Some(tag)) = (&ours.sources, ours.tag()) else {
+        return (false, Ok(None));
+    };
+    let Known::Unchanged(last) = &sources.known else {
+        return (false, Ok(None));
+    };
+    // It was published under this very tag: the tag tells all.
+    if !tag.is_dirty() && last.tag.as_deref() == Some(tag.as_str()) {
+        return (false, Ok(None));
+    }
+    let inputs = build_inputs(session).await.unwrap_or_default();
+    if !last.same_compiler(&inputs) {
+        return (false, Ok(None));
+    }
+    let content = last.content.as_deref().map(Digest::parse);
+    let Some(Ok(content)) = content.filter(|_| session.settings.recipe() == Recipe::Assembled)
+    else {
+        return (true, Ok(None));
+    };
+    let tags = ContentTags::of(&content, tag.is_dirty());
+    let ecr = session.aws().await.ecr();
+    let found = find_same_content(&ecr, &session.settings.ecr_repository, tags).await;
+    (true, found.map(Some).map_err(|error| as_problem(&error)))
 }
 
 fn goal_name(request: &Request) -> String {

@@ -4,14 +4,19 @@ use anyhow::Context as _;
 
 use crate::clients::docker;
 use crate::clients::ecr::{Login, Repository};
-use crate::clients::image::Image;
+use crate::clients::image::{Image, digest_of};
 use crate::clients::registry::Registry;
 use crate::failure::Problem;
-use crate::names::{Digest, ImageTag};
+use crate::names::{ContentTags, Digest, ImageTag};
 use crate::plan::Plan;
+use crate::plan::image::{ImagePlan, listed, tag_of};
 use crate::session::Session;
-use crate::steps::build_image::{BuiltImage, build_image};
-use crate::steps::content::{ContentTags, content_tags, tag_same_content};
+use crate::settings::Recipe;
+use crate::steps::build_image::{BuiltImage, assemble, build_around, build_in_context};
+use crate::steps::compile::{Binary, compile};
+use crate::steps::content::tag_same_content;
+use crate::steps::sources::compiled::Compiled;
+use crate::steps::sources::{context, of_read};
 use crate::ui::{Step, plural::count};
 
 /// An image that is in ECR.
@@ -20,6 +25,8 @@ pub struct PushedImage {
     pub repository: Repository,
     pub tag: ImageTag,
     pub digest: Digest,
+    /// The name of its content, which other tags may have as well.
+    pub content: Option<ImageTag>,
     /// This call has built it; ECR had it otherwise.
     pub is_new: bool,
 }
@@ -28,35 +35,49 @@ impl PushedImage {
     pub fn reference(&self) -> String {
         self.repository.reference(&self.tag)
     }
-}
 
-/// Builds and pushes what the plan says; what is in ECR already is left as it is.
-pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedImage> {
-    if let Some(digest) = &plan.published {
-        let why = format!("{} is in ECR as {}", plan.tag.short(), digest.short());
-        session.reporter.skipped(Step::Build, &why);
-        return Ok(PushedImage {
+    /// One that ECR has.
+    pub fn found(plan: &Plan, digest: &Digest, content: Option<ImageTag>) -> Self {
+        PushedImage {
             repository: plan.repository.clone(),
             tag: plan.tag.clone(),
             digest: digest.clone(),
+            content,
             is_new: false,
-        });
+        }
     }
-    let content = content_tags(session, plan).await?;
-    if let Some(content) = &content
-        && let Some(digest) = tag_same_content(session, plan, content).await?
-    {
-        let why = format!("the same sources are in ECR as {}", digest.short());
-        session.reporter.skipped(Step::Build, &why);
-        return Ok(PushedImage {
-            repository: plan.repository.clone(),
-            tag: plan.tag.clone(),
-            digest,
-            is_new: false,
-        });
+}
+
+/// Gets the image into ECR in the way that the plan says; what is there already is left as it is. The
+/// tag is the plan's, unless the compiler read what nobody could know of before.
+pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedImage> {
+    match &plan.image {
+        ImagePlan::Published {
+            digest, content, ..
+        } => {
+            session.reporter.skipped(Step::Build, plan.build().why());
+            Ok(PushedImage::found(plan, digest, content.clone()))
+        }
+        ImagePlan::SameContent(same) => {
+            let tags = &same.tags;
+            match tag_same_content(session, &plan.repository, &plan.tag, tags).await? {
+                Some(digest) => {
+                    let why = format!("the same content is in ECR as {}", digest.short());
+                    session.reporter.skipped(Step::Build, &why);
+                    Ok(PushedImage::found(plan, &digest, Some(tags.own.clone())))
+                }
+                // It has gone from ECR since.
+                None => build_and_push(session, plan).await,
+            }
+        }
+        ImagePlan::Build(_) | ImagePlan::Ask(_) => build_and_push(session, plan).await,
     }
-    let built = build_image(session, plan).await?;
-    push_image(session, plan, built, content.as_ref()).await
+}
+
+async fn build_and_push(session: &Session, plan: &Plan) -> anyhow::Result<PushedImage> {
+    let made = make(session, plan).await?;
+    let (image, _) = push(session, plan, made, Reuse::Allowed).await?;
+    Ok(image)
 }
 
 /// Who made the image that ECR has under a tag?
@@ -69,24 +90,211 @@ pub enum Whose {
 
 /// Builds and pushes, whatever is in ECR.
 pub async fn publish_anew(session: &Session, plan: &Plan) -> anyhow::Result<(PushedImage, Whose)> {
-    let content = content_tags(session, plan).await?;
-    let built = build_image(session, plan).await?;
+    let made = make(session, plan).await?;
+    let (image, ours) = push(session, plan, made, Reuse::Refused).await?;
+    let whose = match ours {
+        Some(digest) if digest == image.digest => Whose::Ours,
+        Some(_) => Whose::Theirs,
+        // Docker's digest is known when it is pushed, and a tag that is taken tells nothing of ours.
+        None if plan.published.is_none() => Whose::Ours,
+        None => Whose::Theirs,
+    };
+    Ok((image, whose))
+}
+
+/// May an image that ECR has be taken for one that was built here?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    Allowed,
+    Refused,
+}
+
+/// What was built, with the tag that it must bear.
+struct Made {
+    tag: ImageTag,
+    source: Source,
+}
+
+enum Source {
+    /// A binary, and what is known of it.
+    Compiled(Binary, Box<Compiled>),
+    /// A context that was written out.
+    Context(Box<context::Staged>),
+}
+
+/// Reads the sources, compiles where that is ours to do, and finds the tag of what was really read.
+async fn make(session: &Session, plan: &Plan) -> anyhow::Result<Made> {
+    let settings = &session.settings;
+    let git = session.git()?;
+    let (source, differences) = match settings.recipe() {
+        Recipe::Context(folder) => {
+            let staged = context::stage(settings, &git, &folder)?;
+            let differences = staged.differences.clone();
+            (Source::Context(Box::new(staged)), differences)
+        }
+        Recipe::Assembled | Recipe::Staged => {
+            let what = format!("compiling {} for {}", settings.package, settings.platform);
+            let timer = session.reporter.started(Step::Build, what);
+            let (binary, compiled) = compile(session).await?;
+            let size = binary.bytes.len() as f64 / 1e6;
+            let differences = of_read(settings, &git, &compiled)?;
+            let done = format!("{} with a binary of {size:.1} MB", plan.tag.short());
+            session.reporter.finished(&timer, done);
+            (Source::Compiled(binary, Box::new(compiled)), differences)
+        }
+    };
+    if git.head()?.sha != plan.sha {
+        return Err(Problem::failed(
+            "HEAD moved while the image was built, so that nobody can say which commit is in it",
+            "run the command again",
+        )
+        .into());
+    }
+    let tag = tag_of(&plan.sha, &differences, &plan.terraform_changes);
+    if tag.is_dirty() && !plan.allow_dirty {
+        return Err(Problem::refused(
+            format!(
+                "in the image and not in the commit: {}",
+                listed(&differences)
+            ),
+            "commit them, or add --allow-dirty to use a tag that says so",
+        )
+        .into());
+    }
+    if tag != plan.tag {
+        let why = if differences.is_empty() {
+            "all that was read is committed".to_owned()
+        } else {
+            format!("not in the commit: {}", listed(&differences))
+        };
+        let what = format!("the tag is {} now that it was read: {why}", tag.short());
+        session.reporter.detail(Step::Build, what);
+    }
+    Ok(Made { tag, source })
+}
+
+/// Also returns the digest of what was built here, where it is known before it is pushed.
+async fn push(
+    session: &Session,
+    plan: &Plan,
+    made: Made,
+    reuse: Reuse,
+) -> anyhow::Result<(PushedImage, Option<Digest>)> {
+    let Made { mut tag, source } = made;
+    let published = if tag == plan.tag {
+        plan.published.clone()
+    } else {
+        let ecr = session.aws().await.ecr();
+        ecr.digest(&plan.repository.name, &tag).await?
+    };
+    let (built, compiled) = match source {
+        Source::Context(staged) => {
+            if let Some(digest) = published.filter(|_| reuse == Reuse::Allowed) {
+                return Ok((in_ecr(session, plan, &tag, digest, None), None));
+            }
+            let what = format!("{} for {}", plan.tag.short(), session.settings.platform);
+            let timer = session.reporter.started(Step::Build, what);
+            let built = build_in_context(session, plan, &tag, &staged).await?;
+            session.reporter.finished(&timer, tag.short());
+            (built, None)
+        }
+        Source::Compiled(binary, mut compiled) => {
+            let content = compiled.content.as_deref().map(Digest::parse);
+            let content = content.transpose().map_err(anyhow::Error::msg)?;
+            // What a Dockerfile makes depends on more than we know: its FROM, servers of packages.
+            let assembled = session.settings.recipe() == Recipe::Assembled;
+            let tags = content.filter(|_| assembled);
+            let tags = tags.map(|content| ContentTags::of(&content, tag.is_dirty()));
+            compiled.tag = Some(tag.to_string());
+            if reuse == Reuse::Allowed
+                && let Some(digest) =
+                    reused(session, plan, &compiled, published.as_ref(), tags.as_ref()).await?
+            {
+                remember(session, &compiled);
+                let content = tags.map(|tags| tags.own);
+                return Ok((in_ecr(session, plan, &tag, digest, content), None));
+            }
+            if published.is_some() && tag.is_dirty() {
+                // The same changes compiled in another environment: another image, and a tag of its own.
+                let own = format!("{tag} {:?}", compiled.content);
+                tag = ImageTag::of_changes(&plan.sha, &digest_of(own.as_bytes()));
+                compiled.tag = Some(tag.to_string());
+            }
+            let built = match session.settings.recipe() {
+                Recipe::Assembled => assemble(session, &tag, binary).await?,
+                _ => build_around(session, plan, &tag, &binary).await?,
+            };
+            (built, Some((compiled, tags)))
+        }
+    };
     let digest = match &built {
         BuiltImage::Assembled(image) => Some(image.manifest.digest.clone()),
-        // Docker's digest is known when it is pushed, and a tag that is taken tells nothing of ours.
         BuiltImage::InDocker(_) => None,
     };
-    let image = push_image(session, plan, built, content.as_ref()).await?;
-    let ours = match digest {
-        Some(digest) => digest == image.digest,
-        None => plan.published.is_none(),
-    };
-    Ok((image, if ours { Whose::Ours } else { Whose::Theirs }))
+    let tags = compiled.as_ref().and_then(|(_, tags)| tags.clone());
+    let image = push_image(session, plan, &tag, built, tags.as_ref()).await?;
+    if let Some((compiled, _)) = compiled {
+        remember(session, &compiled);
+    }
+    Ok((image, digest))
+}
+
+/// For the next call. One that cannot be kept costs it a question to cargo, and no more.
+fn remember(session: &Session, compiled: &Compiled) {
+    if let Err(error) = compiled.write(&session.settings) {
+        let why = format!("the next call will ask cargo again: {error:#}");
+        session.reporter.detail(Step::Build, why);
+    }
+}
+
+/// The digest of an image in ECR that holds just what was compiled, now with this tag.
+async fn reused(
+    session: &Session,
+    plan: &Plan,
+    compiled: &Compiled,
+    published: Option<&Digest>,
+    tags: Option<&ContentTags>,
+) -> anyhow::Result<Option<Digest>> {
+    let ecr = session.aws().await.ecr();
+    let tag = compiled.tag.as_deref().unwrap_or_default();
+    let tag = &ImageTag::parse(tag).map_err(anyhow::Error::msg)?;
+    match (published, tags) {
+        // A commit's image is that commit's, whichever compiler made it.
+        (Some(digest), _) if !tag.is_dirty() => Ok(Some(digest.clone())),
+        (Some(digest), Some(tags)) => {
+            let same = ecr.digest(&plan.repository.name, &tags.own).await?;
+            Ok(same.filter(|same| same == digest))
+        }
+        (None, Some(tags)) => tag_same_content(session, &plan.repository, tag, tags).await,
+        (Some(digest), None) => {
+            let last = Compiled::find(&session.settings);
+            let same = last
+                .is_some_and(|last| last.tag == compiled.tag && last.content == compiled.content);
+            Ok(same.then(|| digest.clone()))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn in_ecr(
+    session: &Session,
+    plan: &Plan,
+    tag: &ImageTag,
+    digest: Digest,
+    content: Option<ImageTag>,
+) -> PushedImage {
+    let why = format!("the same content is in ECR as {}", digest.short());
+    session.reporter.skipped(Step::Push, &why);
+    PushedImage {
+        tag: tag.clone(),
+        ..PushedImage::found(plan, &digest, content)
+    }
 }
 
 async fn push_image(
     session: &Session,
     plan: &Plan,
+    tag: &ImageTag,
     built: BuiltImage,
     content: Option<&ContentTags>,
 ) -> anyhow::Result<PushedImage> {
@@ -96,9 +304,11 @@ async fn push_image(
         .started(Step::Push, format!("to {registry}"));
     let login = session.aws().await.ecr().login().await?;
     let (digest, moved) = match built {
-        BuiltImage::Assembled(image) => push_layers(session, plan, &image, content, &login).await?,
+        BuiltImage::Assembled(image) => {
+            push_layers(session, plan, (tag, content), &image, &login).await?
+        }
         BuiltImage::InDocker(reference) => (
-            docker_push(session, plan, &reference, &login).await?,
+            docker_push(session, plan, tag, &reference, &login).await?,
             String::new(),
         ),
     };
@@ -107,8 +317,9 @@ async fn push_image(
         .finished(&timer, format!("{digest}{moved}"));
     Ok(PushedImage {
         repository: plan.repository.clone(),
-        tag: plan.tag.clone(),
+        tag: tag.clone(),
         digest,
+        content: content.map(|tags| tags.own.clone()),
         is_new: true,
     })
 }
@@ -116,8 +327,8 @@ async fn push_image(
 async fn push_layers(
     session: &Session,
     plan: &Plan,
+    (tag, content): (&ImageTag, Option<&ContentTags>),
     image: &Image,
-    content: Option<&ContentTags>,
     login: &Login,
 ) -> anyhow::Result<(Digest, String)> {
     let registry = Registry::new(&plan.repository.uri, Some(login))?;
@@ -125,7 +336,7 @@ async fn push_layers(
     let second_tag = content.map(|content| &content.own);
     let mut interrupt = session.interrupt.clone();
     let pushed = tokio::select! {
-        pushed = registry.push(image, &plan.tag, second_tag, mount_from) => pushed?,
+        pushed = registry.push(image, tag, second_tag, mount_from) => pushed?,
         () = interrupt.requested() => {
             return Err(Problem::interrupted("interrupted while the image was pushed: nothing names what was uploaded").into());
         }
@@ -139,12 +350,13 @@ async fn push_layers(
         return Ok((image.manifest.digest.clone(), moved));
     }
     // Somebody else has published the same commit in the meantime; theirs is as good as ours.
-    Ok((digest_in_ecr(session, plan).await?, moved))
+    Ok((digest_in_ecr(session, plan, tag).await?, moved))
 }
 
 async fn docker_push(
     session: &Session,
     plan: &Plan,
+    tag: &ImageTag,
     reference: &str,
     login: &Login,
 ) -> anyhow::Result<Digest> {
@@ -164,15 +376,15 @@ async fn docker_push(
             .success(&shown)
             .with_context(|| format!("pushing {reference}"))?;
     }
-    digest_in_ecr(session, plan).await
+    digest_in_ecr(session, plan, tag).await
 }
 
-async fn digest_in_ecr(session: &Session, plan: &Plan) -> anyhow::Result<Digest> {
+async fn digest_in_ecr(session: &Session, plan: &Plan, tag: &ImageTag) -> anyhow::Result<Digest> {
     let ecr = session.aws().await.ecr();
-    let digest = ecr.digest(&plan.repository.name, &plan.tag).await?;
+    let digest = ecr.digest(&plan.repository.name, tag).await?;
     Ok(digest.ok_or_else(|| {
         Problem::failed(
-            format!("the push ended well, but ECR does not know {}", plan.tag),
+            format!("the push ended well, but ECR does not know {tag}"),
             "run the command again",
         )
     })?)

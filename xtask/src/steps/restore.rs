@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 
 use crate::failure::Problem;
 use crate::names::ImageTag;
-use crate::plan::{Goal, Request};
+use crate::plan::{Goal, Plan, Request};
 use crate::session::Session;
 use crate::settings::{self, Overrides, Settings};
 use crate::steps::apply_terraform::{apply_terraform, plan_terraform};
@@ -23,6 +23,8 @@ use crate::ui::Step;
 struct Worktree {
     repository: PathBuf,
     folder: PathBuf,
+    /// The workspace in it: a repository may have it in a subfolder.
+    workspace: PathBuf,
 }
 
 /// The commit that main is at, fetched just now.
@@ -80,15 +82,14 @@ pub async fn deploy_commit(
         goal: Goal::Publish,
         allow_dirty: false,
         reserves: false,
+        refresh: false,
         author: None,
     };
     let plan = preflight(&there, &request).await?;
     let image = match tag {
-        Some(tag) => published(&there, &plan.repository, tag).await?,
+        Some(tag) => published(&there, &plan, tag).await?,
         // What is built here is not for a protected environment.
-        None if there.settings.environment.protected => {
-            published(&there, &plan.repository, &plan.tag).await?
-        }
+        None if there.settings.environment.protected => published(&there, &plan, &plan.tag).await?,
         None => publish(&there, &plan).await?,
     };
     require_attested(&there, &image).await?;
@@ -102,23 +103,20 @@ pub async fn deploy_commit(
 }
 
 /// An image that only its push could have made.
-async fn published(
-    session: &Session,
-    repository: &crate::clients::ecr::Repository,
-    tag: &ImageTag,
-) -> anyhow::Result<PushedImage> {
+async fn published(session: &Session, plan: &Plan, tag: &ImageTag) -> anyhow::Result<PushedImage> {
     let ecr = session.aws().await.ecr();
-    let digest = ecr.digest(&repository.name, tag).await?.ok_or_else(|| {
-        Problem::failed(
-            format!("the image {} is not in ECR", tag.short()),
-            "choose another: cargo xtask release --restore main|none",
-        )
-    })?;
+    let digest = ecr
+        .digest(&plan.repository.name, tag)
+        .await?
+        .ok_or_else(|| {
+            Problem::failed(
+                format!("the image {} is not in ECR", tag.short()),
+                "choose another: cargo xtask release --restore main|none",
+            )
+        })?;
     Ok(PushedImage {
-        repository: repository.clone(),
         tag: tag.clone(),
-        digest,
-        is_new: false,
+        ..PushedImage::found(plan, &digest, None)
     })
 }
 
@@ -126,9 +124,13 @@ impl Worktree {
     /// The folder is the same every time, so that what was compiled and initialised there is warm.
     fn add(session: &Session, commit: &str) -> anyhow::Result<Self> {
         let home = session.settings.work_dir().join("restore");
+        let folder = home.join("tree");
+        let root = std::fs::canonicalize(&session.settings.root)?;
+        let inside = root.strip_prefix(&session.git()?.top)?.to_owned();
         let worktree = Worktree {
             repository: session.settings.root.clone(),
-            folder: home.join("tree"),
+            workspace: folder.join(inside),
+            folder,
         };
         // One that a killed release left behind.
         worktree.remove();
@@ -144,8 +146,9 @@ impl Worktree {
         .run()
         .with_context(|| format!("checking {commit} out into {}", folder.display()))?;
         // Its build products stay when the worktree goes.
-        std::os::unix::fs::symlink(home.join("target"), folder.join("target"))
-            .with_context(|| format!("linking the target folder into {}", folder.display()))?;
+        let target = worktree.workspace.join("target");
+        std::os::unix::fs::symlink(home.join("target"), &target)
+            .with_context(|| format!("linking {}", target.display()))?;
         session.reporter.detail(
             Step::Restore,
             format!("checked out {}", &commit[..commit.len().min(7)]),
@@ -162,7 +165,7 @@ impl Worktree {
             region: Some(environment.region.clone()),
             engine: None,
         };
-        let mut settings = settings::load(&self.folder, &overrides, &crate::session::env_var)?;
+        let mut settings = settings::load(&self.workspace, &overrides, &crate::session::env_var)?;
         if session.sandbox.is_some() {
             settings.environment =
                 crate::sandbox::address::Address::environment(&settings.environment);

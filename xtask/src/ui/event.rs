@@ -12,17 +12,46 @@ use super::summary::Summary;
 use crate::sandbox::engine::Engine;
 
 /// The version of the schema. Fields may be added under the same number, never taken away.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A step that is going to happen, or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedStep {
     pub step: Step,
-    /// False: it is skipped, and `why` says for what reason.
-    pub runs: bool,
-    pub why: String,
+    #[serde(flatten)]
+    pub decision: Decision,
     /// What must have ended before.
     pub after: Vec<Step>,
+}
+
+/// What is known of a step before it, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "decision", content = "why", rename_all = "snake_case")]
+pub enum Decision {
+    Run(String),
+    Skip(String),
+    /// Only a tool can tell, or the step before: it is asked, and the step is done or skipped.
+    Ask(String),
+}
+
+impl Decision {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Decision::Run(_) => "run",
+            Decision::Skip(_) => "skip",
+            Decision::Ask(_) => "ask",
+        }
+    }
+
+    pub fn why(&self) -> &str {
+        match self {
+            Decision::Run(why) | Decision::Skip(why) | Decision::Ask(why) => why,
+        }
+    }
+
+    pub fn is_skip(&self) -> bool {
+        matches!(self, Decision::Skip(_))
+    }
 }
 
 /// What was asked for.

@@ -173,14 +173,13 @@ impl Region {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::event::{Event, PlannedStep};
+    use crate::ui::event::{Decision, Event, PlannedStep};
 
     fn timeline() -> Timeline {
         let mut timeline = Timeline::default();
         let planned = |step, after: &[Step]| PlannedStep {
             step,
-            runs: true,
-            why: String::new(),
+            decision: Decision::Run(String::new()),
             after: after.to_vec(),
         };
         let steps = vec![

@@ -182,11 +182,11 @@ impl Timeline {
         let skipped = |step: &Step| {
             self.planned
                 .iter()
-                .any(|planned| planned.step == *step && !planned.runs)
+                .any(|planned| planned.step == *step && planned.decision.is_skip())
         };
         self.planned
             .iter()
-            .filter(|planned| planned.runs && !self.has_seen(planned.step))
+            .filter(|planned| !planned.decision.is_skip() && !self.has_seen(planned.step))
             .map(|planned| {
                 let after = planned.after.iter().copied();
                 let open = after
@@ -223,12 +223,16 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::event::Decision;
 
     fn planned(step: Step, runs: bool, after: &[Step]) -> PlannedStep {
+        let decision = match runs {
+            true => Decision::Run(String::new()),
+            false => Decision::Skip(String::new()),
+        };
         PlannedStep {
             step,
-            runs,
-            why: String::new(),
+            decision,
             after: after.to_vec(),
         }
     }

@@ -191,3 +191,94 @@ fn a_sandbox_that_does_not_run_yet_is_no_fault_and_no_real_account_is_asked() {
         "– sandbox         does not run yet: the next command with --sandbox starts it\n",
     );
 }
+
+const WORKFLOW: &str = ".github/workflows/api-auto-deploy.yml";
+
+/// The workflow with this filter under `push`.
+fn filtered_by(checkout: &Checkout, filter: &str) {
+    let text = checkout.read(WORKFLOW);
+    let branches = "    branches: [main]\n";
+    let filtered = text.replace(branches, &format!("{branches}{filter}"));
+    assert_ne!(filtered, text);
+    checkout.write(WORKFLOW, &filtered);
+}
+
+/// `api` reads the crates `shared` and, through it, `deep`; only its tests read `checks`.
+fn with_path_crates(checkout: &Checkout) {
+    let package = |name: &str, dependencies: &str| {
+        let manifest =
+            format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n\n{dependencies}");
+        checkout.write(&format!("crates/{name}/Cargo.toml"), &manifest);
+        checkout.write(&format!("crates/{name}/src/lib.rs"), "");
+    };
+    package(
+        "shared",
+        "[build-dependencies]\ndeep = { path = \"../deep\" }\n",
+    );
+    package("deep", "");
+    package("checks", "");
+    let workspace = checkout.read("Cargo.toml");
+    let members = workspace.replace("\"xtask\"]", "\"crates/*\", \"xtask\"]");
+    assert_ne!(members, workspace);
+    checkout.write("Cargo.toml", &members);
+    let api = checkout.read("api/Cargo.toml");
+    let uses = api.replace(
+        "api-macros = ",
+        "shared = { path = \"../crates/shared\" }\napi-macros = ",
+    );
+    let dev = "\n[dev-dependencies]\nchecks = { path = \"../crates/checks\" }\n";
+    checkout.write("api/Cargo.toml", &(uses + dev));
+}
+
+#[test]
+fn a_workflow_whose_paths_leave_out_what_is_read_is_named() {
+    let (shared, _together) = Shared::together();
+    let machine = Machine::complete("doctor-paths", &shared.endpoint);
+    let checkout = &machine.checkout;
+    with_path_crates(checkout);
+    // Without a filter each push deploys.
+    machine
+        .doctor(&[])
+        .expect_code(0)
+        .expect_stdout("each push deploys (api-auto-deploy.yml)");
+
+    let unfiltered = checkout.read(WORKFLOW);
+    filtered_by(checkout, "    paths: [api/**, infra/**, Cargo.*]\n");
+    let ended = machine.doctor(&[]).expect_code(126).expect_stdout(
+        "api-auto-deploy.yml deploys on changes of api/**, infra/**, Cargo.* and not of crates/deep, crates/shared\"",
+    );
+    let fix = "remove its `paths:`, or add crates/deep/**, crates/shared/**";
+    assert_eq!(missing(&ended), [("workflows".into(), fix.into())]);
+
+    checkout.write(WORKFLOW, &unfiltered);
+    filtered_by(
+        checkout,
+        "    paths: [api/**, infra/**, Cargo.*, crates/**]\n",
+    );
+    machine.doctor(&[]).expect_code(0);
+
+    std::fs::remove_file(checkout.root.join(WORKFLOW)).unwrap();
+    machine
+        .doctor(&[])
+        .expect_code(0)
+        .expect_stdout("api-auto-deploy.yml is not in .github/workflows");
+}
+
+#[test]
+fn paths_are_of_the_repository_also_where_the_workspace_is_in_a_folder_of_it() {
+    let (shared, _together) = Shared::together();
+    let mut machine = Machine::complete("doctor-subfolder", &shared.endpoint);
+    let top = &machine.checkout.root;
+    std::fs::create_dir(top.join("services")).unwrap();
+    for part in ["api", "infra", "xtask", "Cargo.toml", "Cargo.lock"] {
+        std::fs::rename(top.join(part), top.join("services").join(part)).unwrap();
+    }
+    filtered_by(
+        &machine.checkout,
+        "    paths: [api/**, services/infra/**, services/Cargo.*]\n",
+    );
+    machine.checkout.root = top.join("services");
+    let ended = machine.doctor(&[]).expect_code(126);
+    let fix = "remove its `paths:`, or add services/api/**";
+    assert_eq!(missing(&ended), [("workflows".into(), fix.into())]);
+}

@@ -3,12 +3,15 @@
 //! It costs seconds (the provider is hashed, and 700 MB of it), and most edits of a configuration do
 //! not concern it: what it reads is which modules and providers are called, the backend and the lock file.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hcl_edit::structure::{Block, Body, Structure};
 use sha2::{Digest as _, Sha256};
 
+use super::reads::is_configuration;
+use super::reads::manifest::Manifest;
 use super::{Terraform, providers};
 use crate::interrupt::Interrupt;
 
@@ -28,9 +31,8 @@ impl Terraform {
             return Ok(false);
         }
         let read_by_init = self.hash(&sources, Source::read_by_init);
-        let stamp = format!("{files}\n{read_by_init}");
         if read_by_init == last_read {
-            self.write_stamp(&stamp)?;
+            self.write_stamp(&format!("{files}\n{read_by_init}"))?;
             return Ok(false);
         }
         std::fs::create_dir_all(&self.data_dir)
@@ -52,7 +54,10 @@ impl Terraform {
         finished
             .success(&shown)
             .with_context(|| format!("initialising Terraform in {}", self.root.display()))?;
-        self.write_stamp(&stamp)?;
+        let sources = seen(sources, self.sources()?);
+        let files = self.hash(&sources, |source| source.text.clone());
+        let read_by_init = self.hash(&sources, Source::read_by_init);
+        self.write_stamp(&format!("{files}\n{read_by_init}"))?;
         Ok(true)
     }
 
@@ -70,17 +75,23 @@ impl Terraform {
         std::fs::write(&file, stamp).with_context(|| format!("writing {}", file.display()))
     }
 
-    /// The configuration of the root and of everything beside it that it may call, the lock file, the
-    /// backend's settings.
+    /// The configuration of the root and of every module of the last init, the lock file, the backend's
+    /// settings. A module that is called anew is called by one of these.
     fn sources(&self) -> anyhow::Result<Vec<Source>> {
-        // Local modules stay under the folder that holds the environments, the template and modules.
-        let infra = self
-            .root
-            .ancestors()
-            .find(|folder| folder.ends_with("infra"))
-            .unwrap_or(&self.root);
         let mut sources = Vec::new();
-        collect(infra, &mut sources)?;
+        collect(&self.root, is_read_in_the_root, &mut sources)?;
+        // Without a manifest that can be read the stamp does not fit, and an init writes another one.
+        let manifest = Manifest::read(&self.data_dir);
+        for folder in manifest.iter().flat_map(|it| it.folders(&self.root)) {
+            if folder.is_dir() {
+                collect(&folder, is_configuration, &mut sources)?;
+            }
+        }
+        if let Some(path) = self.backend_config.as_ref().map(|it| self.root.join(it))
+            && !sources.iter().any(|source| source.path == path)
+        {
+            sources.extend(std::fs::read_to_string(&path).map(|text| Source { path, text }));
+        }
         sources.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(sources)
     }
@@ -149,27 +160,40 @@ fn block_read_by_init(block: &Block) -> Option<String> {
     }
 }
 
-fn collect(folder: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
+fn is_read_in_the_root(name: &str) -> bool {
+    is_configuration(name) || name.ends_with(".tfbackend") || name == ".terraform.lock.hcl"
+}
+
+fn collect(
+    folder: &Path,
+    wanted: fn(&str) -> bool,
+    sources: &mut Vec<Source>,
+) -> anyhow::Result<()> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        if path.is_dir() && name != ".terraform" {
-            collect(&path, sources)?;
-        } else if [".tf", ".tf.json", ".tfbackend", ".terraform.lock.hcl"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if wanted(&name) && !path.is_dir() {
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("reading {}", path.display()))?;
             sources.push(Source { path, text });
         }
     }
     Ok(())
+}
+
+/// What an init has seen: the files of now, which include those of modules that it has found, and the
+/// text that those before it had then, should somebody have edited one meanwhile.
+fn seen(before: Vec<Source>, mut now: Vec<Source>) -> Vec<Source> {
+    let mut before: HashMap<PathBuf, String> =
+        before.into_iter().map(|it| (it.path, it.text)).collect();
+    for source in &mut now {
+        if let Some(text) = before.remove(&source.path) {
+            source.text = text;
+        }
+    }
+    now
 }
 
 #[cfg(test)]
@@ -246,5 +270,59 @@ resource "aws_iam_role" "this" {
         ] {
             assert_eq!(read(path, text), text);
         }
+    }
+
+    fn terraform(folder: &Path) -> Terraform {
+        Terraform {
+            program: "terraform".into(),
+            root: folder.join("root"),
+            data_dir: folder.join("data"),
+            backend_config: None,
+            env: Vec::new(),
+            env_remove: Vec::new(),
+            vars: Vec::new(),
+            lock_timeout: std::time::Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_module_anywhere_counts_once_it_is_in_the_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        let terraform = terraform(folder.path());
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+            terraform.hash(&terraform.sources().unwrap(), Source::read_by_init)
+        };
+        let alone = write("root/main.tf", MAIN);
+        assert_eq!(write("shared/m/main.tf", MAIN), alone);
+        assert_eq!(write("root/notes.md", "words"), alone);
+        let called = write(
+            "root/more.tf",
+            "module \"m\" {\n  source = \"../shared/m\"\n}\n",
+        );
+        assert_ne!(called, alone, "a call");
+        let manifest = r#"{"Modules":[{"Key":"m","Source":"../shared/m","Dir":"../shared/m"},{"Key":"gone","Source":"./gone","Dir":"gone"}]}"#;
+        let known = write("data/modules/modules.json", manifest);
+        assert_ne!(known, called, "an init");
+        let another = MAIN.replace("aws_iam_role", "random_id");
+        assert_ne!(write("shared/m/main.tf", &another), known, "a provider");
+        assert_eq!(write("shared/m/main.tf", MAIN), known);
+        assert_eq!(write("shared/m/below/main.tf", &another), known, "below");
+        assert_ne!(write("root/.terraform.lock.hcl", "x"), known, "the lock");
+    }
+
+    #[test]
+    fn an_edit_during_an_init_is_not_seen() {
+        let source = |path: &str, text: &str| Source {
+            path: path.into(),
+            text: text.into(),
+        };
+        let before = vec![source("main.tf", "old"), source("gone.tf", "")];
+        let now = vec![source("main.tf", "new"), source("m/main.tf", "found")];
+        let seen = seen(before, now);
+        let seen: Vec<_> = seen.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(seen, ["old", "found"]);
     }
 }

@@ -1,6 +1,9 @@
 //! The repository: git2 for what is in the object store, the git CLI for what is in the files
 //! (it alone knows filters, worktrees, sparse checkouts and partial clones).
 
+pub mod compare;
+pub mod context;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,7 +13,10 @@ use crate::failure::Problem;
 use crate::names::GitSha;
 
 pub struct Git {
+    /// The folder that was asked about.
     root: PathBuf,
+    /// The top of the working tree that it is in, without links on the way.
+    pub top: PathBuf,
     repository: git2::Repository,
 }
 
@@ -22,15 +28,6 @@ pub struct Head {
     pub branch: Option<String>,
 }
 
-/// The files that go into the image or the infra, compared with HEAD.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tree {
-    /// Paths that differ from HEAD, untracked ones included.
-    pub changed: Vec<String>,
-    /// The git tree ID of these files as they are now.
-    pub id: String,
-}
-
 impl Git {
     pub fn open(root: &Path) -> anyhow::Result<Self> {
         let repository = git2::Repository::discover(root).map_err(|error| {
@@ -39,8 +36,17 @@ impl Git {
                 "the image's tag is the commit's ID: run `git init` and commit, or clone the repository",
             ))
         })?;
+        let top = repository.workdir().with_context(|| {
+            format!(
+                "{} is in a bare repository, which has no files",
+                root.display()
+            )
+        })?;
+        let top =
+            std::fs::canonicalize(top).with_context(|| format!("reading {}", top.display()))?;
         Ok(Git {
             root: root.to_owned(),
+            top,
             repository,
         })
     }
@@ -97,21 +103,6 @@ impl Git {
             .map(|(_, behind)| behind)
     }
 
-    /// What a tree has at `paths`, as (path, object ID); those that it lacks are left out.
-    pub fn entries(&self, tree: &str, paths: &[String]) -> anyhow::Result<Vec<(String, String)>> {
-        let tree = git2::Oid::from_str(tree)
-            .and_then(|id| self.repository.find_tree(id))
-            .with_context(|| format!("reading the tree {tree}"))?;
-        let entries = paths.iter().filter_map(|path| {
-            let entry = tree.get_path(Path::new(path)).ok()?;
-            Some((
-                path.clone(),
-                format!("{:o} {}", entry.filemode(), entry.id()),
-            ))
-        });
-        Ok(entries.collect())
-    }
-
     /// `subject, author, age` of a commit; None when this clone does not have it.
     pub fn about(&self, commit: &str) -> Option<String> {
         let sh = Shell::new().ok()?;
@@ -139,60 +130,6 @@ impl Git {
         let name = format!("refs/remotes/origin/{main_branch}");
         let tip = self.repository.find_reference(&name).ok()?.target()?;
         Some(tip.to_string())
-    }
-
-    /// The state of `paths` (those that exist) in the working tree.
-    pub fn tree(&self, paths: &[&str]) -> anyhow::Result<Tree> {
-        let sh = Shell::new()?;
-        sh.change_dir(&self.root);
-        // A path may be known to HEAD only (deleted) or to the folder only (new).
-        let head = self
-            .repository
-            .head()
-            .and_then(|head| head.peel_to_tree())
-            .context("reading HEAD's tree")?;
-        let known =
-            |path: &&&str| self.root.join(path).exists() || head.get_path(Path::new(path)).is_ok();
-        let paths: Vec<&str> = paths.iter().filter(known).copied().collect();
-        let paths = paths.as_slice();
-        let status = cmd!(
-            sh,
-            "git status --porcelain=v1 -z --untracked-files=all --no-renames -- {paths...}"
-        )
-        .quiet()
-        .ignore_stderr()
-        .read()
-        .context("asking git which files are changed")?;
-        let changed = status
-            .split('\0')
-            .filter_map(|entry| entry.get(3..))
-            .filter(|path| !path.is_empty())
-            .map(str::to_owned)
-            .collect();
-
-        // A tree of a temporary index: the user's own index is left alone. It starts as HEAD, so
-        // that what a sparse checkout leaves out counts as it is there.
-        let index = tempfile::tempdir().context("making a folder for a temporary index")?;
-        let _guard = sh.push_env("GIT_INDEX_FILE", index.path().join("index"));
-        cmd!(sh, "git read-tree HEAD")
-            .quiet()
-            .run()
-            .context("reading HEAD into a temporary index")?;
-        if !paths.is_empty() {
-            cmd!(sh, "git add --all -- {paths...}")
-                .quiet()
-                .ignore_stderr()
-                .run()
-                .context("hashing the files that go into the image")?;
-        }
-        let id = cmd!(sh, "git write-tree")
-            .quiet()
-            .read()
-            .context("hashing the tree")?;
-        Ok(Tree {
-            changed,
-            id: id.trim().to_owned(),
-        })
     }
 }
 

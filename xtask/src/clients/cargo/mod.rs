@@ -1,13 +1,19 @@
 //! Cargo, as its user would call it from a shell.
 
+pub mod dep_info;
+pub mod metadata;
+
 use std::ffi::OsString;
 
 use super::process::Program;
 
 /// The cargo that runs us, or the one on PATH.
 pub fn cargo() -> Program {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    without_us(Program::new(program))
+    without_us(Program::new(program()))
+}
+
+fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"))
 }
 
 /// Takes away what `cargo run` tells us about our own crate.
@@ -22,7 +28,8 @@ pub fn without_us(program: Program) -> Program {
         .fold(program, |program, name| program.env_remove(&name))
 }
 
-fn is_ours(name: &str) -> bool {
+/// Is it a variable that cargo sets for the crate that it runs or compiles?
+pub fn is_ours(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || matches!(
             name,

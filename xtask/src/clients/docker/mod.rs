@@ -1,5 +1,7 @@
 //! The docker CLI: build and push. `docker` is a long child; its words are progress, not results.
 
+pub mod ignore;
+
 use std::path::Path;
 
 use anyhow::Context as _;
