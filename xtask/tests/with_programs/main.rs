@@ -12,6 +12,7 @@
 #![allow(clippy::print_stderr, reason = "a test says what it is waiting for")]
 
 mod completions;
+mod docker_context;
 mod engine;
 #[path = "../it/harness/mod.rs"]
 #[allow(
@@ -49,6 +50,8 @@ fn main() -> ExitCode {
     let tests: Vec<Trial> = tests![
         completions::fish_completes_tasks_environments_and_options: [FISH],
         completions::zsh_completes_what_is_typed: [ZSH, TMUX],
+        docker_context::what_is_in_the_context_is_in_the_image: [DOCKER],
+        docker_context::what_the_context_leaves_out_is_no_edit: [DOCKER],
         engine::with_docker: [DOCKER],
         image::both_builders_give_an_image_that_runs_the_same: [DOCKER],
         local::in_the_image_with_the_same_variables: [DOCKER],

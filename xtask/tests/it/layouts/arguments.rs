@@ -1,7 +1,7 @@
 //! What the user's environment tells Terraform: another workspace, other arguments.
 
-use super::{Restored, TASK, layout, nonce, replace, task_that_logs};
-use crate::harness::{Checkout, Ended, Shared, request};
+use super::edits::{Restored, TASK, layout, nonce, replace, task_that_logs};
+use crate::harness::{Checkout, Ended, Invocation, Shared, request};
 
 const TRY: [&str; 3] = ["try", "my-new-task-name", "--raw"];
 const TASKS: &str = "infra/ecs-tasks/template/tasks.tf";
@@ -21,19 +21,18 @@ fn with_a_banner(checkout: &Checkout) -> String {
 fn what_changes_the_meaning_of_a_plan_is_refused_by_name() {
     let (shared, _alone) = Shared::alone();
     shared.by_nobody(&TRY).expect_code(0);
-    let with = |variable: &str, value: &str| {
-        let command = shared.from(&shared.checkout, "jo", &TRY);
-        command.env(variable, value).run()
-    };
-    // Terraform may read each of these, and a plan means what it says all the same.
-    for (variable, value) in [
-        ("TF_CLI_ARGS_plan", "-parallelism=5"),
-        ("TF_CLI_ARGS_apply", "-parallelism=5"),
-        ("TF_CLI_ARGS_plan", ""),
-        ("TF_WORKSPACE", "default"),
-        ("TF_WORKSPACE", ""),
+    // A plan means what it says with all of these.
+    for (variables, value) in [
+        (
+            &["TF_CLI_ARGS_plan", "TF_CLI_ARGS_apply"][..],
+            "-parallelism=5",
+        ),
+        (&["TF_CLI_ARGS_plan", "TF_CLI_ARGS", "TF_WORKSPACE"], ""),
+        (&["TF_WORKSPACE"], "default"),
     ] {
-        with(variable, value).expect_code(0);
+        let command = shared.from(&shared.checkout, "jo", &TRY);
+        let with = |command: Invocation, variable: &&str| command.env(variable, value);
+        variables.iter().fold(command, with).run().expect_code(0);
     }
     for (variable, value, named) in [
         ("TF_CLI_ARGS_plan", "-target=module.x", "-target"),
@@ -51,13 +50,11 @@ fn what_changes_the_meaning_of_a_plan_is_refused_by_name() {
         ("TF_CLI_ARGS_plan", "-refresh-only", "-refresh-only"),
         ("TF_WORKSPACE", "staging", "staging"),
     ] {
-        let says = |ended: Ended| {
-            let ended = ended.expect_code(126);
-            ended.expect_stderr(variable).expect_stderr(named)
-        };
-        says(with(variable, value));
-        let deploy = shared.from(&shared.checkout, "jo", &["deploy-test"]);
-        says(deploy.env(variable, value).run());
+        for args in [&TRY[..], &["deploy-test"]] {
+            let command = shared.from(&shared.checkout, "jo", args);
+            let ended = command.env(variable, value).run().expect_code(126);
+            ended.expect_stderr(variable).expect_stderr(named);
+        }
     }
 }
 
@@ -144,5 +141,10 @@ fn a_workspace_may_be_the_environments_own() {
         .expect_code(126)
         .expect_stderr("TF_WORKSPACE");
     assert!(state(shared, STAGING).contains(&text));
+    // Nobody says so in the environment: it is never the default workspace that is applied to.
+    checkout.git(["checkout", "--quiet", "--", TASKS]);
+    with_a_banner(&checkout);
+    let args = [&TRY[..], &["--yes"]].concat();
+    shared.from(&checkout, "jo", &args).run();
     assert_eq!(state(shared, DEFAULT), default);
 }

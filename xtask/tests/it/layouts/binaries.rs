@@ -1,6 +1,6 @@
 //! The binary is called otherwise than its package, or it is one of two.
 
-use super::{
+use super::edits::{
     TASK, clone_of, in_three_ways, isolated, layout, nonce, published, replace, task_that_logs,
 };
 use crate::harness::{Checkout, Shared};

@@ -1,6 +1,6 @@
 //! The workspace is in a folder of the repository, or the package in a folder of the workspace.
 
-use super::{
+use super::edits::{
     TASK, Tag, clone_of, in_three_ways, isolated, layout, nonce, replace, says, task_that_logs,
 };
 use crate::harness::{Checkout, Shared};

@@ -1,7 +1,7 @@
 //! What git does not tell of: files that it ignores, that it was told to overlook, or that are none of
 //! its own. What was compiled of them is no commit's.
 
-use super::{
+use super::edits::{
     TASK, Tag, clone_of, image, isolated, layout, nonce, published, replace, says, task_that_logs,
 };
 use crate::harness::{Checkout, Shared, base};

@@ -1,6 +1,8 @@
 //! A crate of the workspace that the package depends on by its path.
 
-use super::{TASK, clone_of, in_three_ways, isolated, layout, replace, task_that_logs};
+use super::edits::{
+    TASK, clone_of, in_three_ways, isolated, layout, lock, replace, task_that_logs,
+};
 use crate::harness::{Checkout, Shared};
 
 const CRATE: &str = r#"[package]
@@ -26,7 +28,7 @@ fn with_a_path_crate(checkout: &Checkout) {
     edit(checkout, "nothing yet");
     let task = task_that_logs("shared::TEXT");
     checkout.write(&format!("api/{TASK}"), &task);
-    super::lock(checkout);
+    lock(checkout);
 }
 
 fn edit(checkout: &Checkout, text: &str) {

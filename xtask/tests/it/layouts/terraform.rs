@@ -1,6 +1,6 @@
 //! Terraform reads files outside of its own folder, or its folder is called otherwise.
 
-use super::{
+use super::edits::{
     Restored, TASK, clone_of, layout, lines_of, nonce, published, replace, task_that_logs,
 };
 use crate::harness::{Checkout, Ended, Shared};
