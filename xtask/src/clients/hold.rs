@@ -8,7 +8,6 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::Value;
 
 use super::aws::explain;
-use super::state;
 use crate::hold::Found;
 use crate::hold::record::Hold;
 

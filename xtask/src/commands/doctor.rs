@@ -116,7 +116,7 @@ async fn this_machine(session: &Session, tasks: Tasks) -> Vec<Check> {
         docker,
         terraform,
         disk,
-        workflows::look(session),
+        workflows::look(session).await,
     ]
 }
 

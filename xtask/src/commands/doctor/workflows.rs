@@ -16,7 +16,7 @@ const NAME: &str = "workflows";
 const FOLDER: &str = ".github/workflows";
 
 /// A workflow that nobody here can read is no fault: GitHub says whether it is one.
-pub fn look(session: &Session) -> Check {
+pub async fn look(session: &Session) -> Check {
     let settings = &session.settings;
     let files = &settings.environment.auto_deploy_workflows;
     let mut unknown = Vec::new();
@@ -27,7 +27,7 @@ pub fn look(session: &Session) -> Check {
             Err(error) => unknown.push(format!("{file} {error:#}")),
         }
     }
-    let narrow = match narrow(session, &filters) {
+    let narrow = match narrow(session, &filters).await {
         Ok(narrow) => narrow,
         Err(error) => {
             unknown.push(format!("what is read: {error:#}"));
@@ -51,11 +51,11 @@ fn filter(session: &Session, file: &str) -> anyhow::Result<Filter> {
     Filter::of(&text).context("does not say what starts it")
 }
 
-fn narrow(session: &Session, filters: &[(&str, Filter)]) -> anyhow::Result<Option<Problem>> {
+async fn narrow(session: &Session, filters: &[(&str, Filter)]) -> anyhow::Result<Option<Problem>> {
     if filters.iter().all(|(_, filter)| *filter == Filter::All) {
         return Ok(None);
     }
-    let read = read_paths(session)?;
+    let read = read_paths(session).await?;
     let (mut messages, mut fixes) = (Vec::new(), Vec::new());
     for (file, filter) in filters {
         if let Some((message, fix)) = too_narrow(file, filter, &read) {
@@ -128,12 +128,12 @@ fn found(settings: &Settings, filters: &[(&str, Filter)]) -> String {
 
 /// What decides an image or a plan, relative to the git repository's top; a folder ends with a slash.
 /// What is outside of the repository cannot be pushed to it.
-fn read_paths(session: &Session) -> anyhow::Result<BTreeSet<String>> {
+async fn read_paths(session: &Session) -> anyhow::Result<BTreeSet<String>> {
     let top = session.git()?.top;
     let root = std::fs::canonicalize(&session.settings.root)?;
     let mut folders = BTreeSet::new();
     let mut files = BTreeSet::new();
-    for path in watched(session)?.paths {
+    for path in watched(session).await?.paths {
         if path.is_dir() {
             // The workspace's folder holds much more than its own package.
             folders.insert(if path == root { path.join("src") } else { path });
