@@ -7,6 +7,9 @@ use crate::settings::{self, Overrides};
 use crate::steps::sources::Known;
 use crate::ui::event::Decision;
 
+/// What is run, skipped and asked about, and the tags.
+mod skips;
+
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
 fn settings() -> Settings {

@@ -1,5 +1,7 @@
 //! What is applied is not planned again, and everything that makes it doubtful is planned in full.
 
+use serde_json::Value;
+
 use crate::harness::{Checkout, Ended, FakeBin, Shared, request, which};
 
 const SKIPPED: &str = "is applied, and the state is as that apply left it";
@@ -200,4 +202,85 @@ fn what_somebody_else_has_left_is_planned_in_full() {
     let body = format!(r#"{{"taskDefinition": "{arn}"}}"#);
     ecs("DeregisterTaskDefinition", &body);
     planned(ended, "a revision made by hand");
+}
+
+/// What is planned, shown, recorded and done is one thing: a step that is planned to be skipped is not
+/// done, one that is planned to run is, and only what nobody could know of may go either way.
+#[test]
+fn plan_steps_and_record_agree() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    let before = checkout.git(["rev-parse", "HEAD"]);
+    command(checkout).run().expect_code(0);
+    let nothing = |_: &Checkout| {};
+    let docs = |checkout: &Checkout| {
+        checkout.write("docs/agreed.md", "words");
+        checkout.commit("only docs");
+    };
+    let edit = |checkout: &Checkout| checkout.another_image("agreed");
+    let terraform = |checkout: &Checkout| {
+        checkout.as_committed();
+        let file = "infra/ecs-tasks/template/agreed.tf";
+        checkout.write(file, "locals {\n  agreed = true\n}\n");
+        checkout.commit("only Terraform");
+    };
+    let forget = |checkout: &Checkout| {
+        std::fs::remove_dir_all(checkout.root.join("target/xtask/compiled")).unwrap();
+        checkout.write("docs/agreed.md", "other words");
+        checkout.commit("nothing is known of a compile");
+    };
+    let cases: [(&str, &dyn Fn(&Checkout), &str); 5] = [
+        ("nothing", &nothing, "build skip, plan skip, apply skip"),
+        ("docs", &docs, "build skip, plan skip, apply skip"),
+        ("an edit", &edit, "build run, plan run, apply ask"),
+        ("Terraform", &terraform, "build skip, plan run, apply ask"),
+        ("no record", &forget, "build ask, plan run, apply ask"),
+    ];
+    let mut wrong = Vec::new();
+    for (what, change, expected) in cases {
+        change(checkout);
+        let ended = command(checkout).args(["--json"]).run();
+        let document: Value = serde_json::from_str(&ended.stdout).unwrap_or_default();
+        wrong.extend(
+            disagreements(checkout, &document, expected)
+                .map(|why| format!("{what}: {why}\n{}", ended.stderr)),
+        );
+    }
+    checkout.git(["reset", "--quiet", "--hard", before.trim()]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What does not agree in the document of a loop and in its record.
+fn disagreements(checkout: &Checkout, document: &Value, expected: &str) -> Option<String> {
+    let run = document["run"].as_str().unwrap_or_default();
+    let recorded = checkout.read(&format!("target/xtask/runs/{run}/summary.json"));
+    let recorded: Value = serde_json::from_str(&recorded).unwrap();
+    if recorded["plan"] != document["plan"] || recorded["steps"] != document["steps"] {
+        return Some("the record differs from the document".to_owned());
+    }
+    let plan = document["plan"].as_array().unwrap();
+    let decided = ["build", "plan", "apply"].map(|step| {
+        let planned = plan.iter().find(|planned| planned["step"] == step);
+        let decision = planned.map(|planned| planned["decision"].as_str().unwrap());
+        format!("{step} {}", decision.unwrap_or("missing"))
+    });
+    if decided.join(", ") != expected {
+        return Some(format!("{} instead of {expected}", decided.join(", ")));
+    }
+    let states = |step: &Value| -> Vec<&str> {
+        let steps = document["steps"].as_array().unwrap().iter();
+        let steps = steps.filter(|seen| seen["step"] == *step);
+        steps.map(|seen| seen["state"].as_str().unwrap()).collect()
+    };
+    plan.iter().find_map(|planned| {
+        let states = states(&planned["step"]);
+        let fits = match planned["decision"].as_str().unwrap() {
+            "run" => states.contains(&"done"),
+            "skip" => !states.contains(&"done"),
+            _ => states
+                .iter()
+                .all(|state| ["done", "skipped"].contains(state)),
+        };
+        (!fits).then(|| format!("{planned} was {states:?}"))
+    })
 }
