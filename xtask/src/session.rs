@@ -114,17 +114,23 @@ impl Session {
     /// The record of who holds the environment.
     pub async fn holds(&self) -> Holds {
         let environment = &self.settings.environment;
-        self.aws()
-            .await
-            .holds(self.settings.state_bucket(), environment.name.as_str())
+        self.aws().await.holds(
+            self.settings.state_bucket(),
+            environment.name.as_str(),
+            self.state_key(),
+        )
+    }
+
+    fn state_key(&self) -> String {
+        let environment = &self.settings.environment;
+        state::key(environment.name.as_str(), &environment.terraform_workspace)
     }
 
     /// The object with the environment's Terraform state.
     pub async fn state(&self) -> StateObject {
-        let environment = &self.settings.environment.name;
         self.aws().await.state(state::Place {
             bucket: self.settings.state_bucket(),
-            key: state::key(environment.as_str()),
+            key: self.state_key(),
         })
     }
 
@@ -163,7 +169,7 @@ impl Session {
                 backend_config: Some(PathBuf::from("sandbox.tfbackend")),
                 env: address.terraform_env(),
                 env_remove: Address::terraform_env_removed(),
-                workspace: "default".to_owned(),
+                workspace: environment.terraform_workspace.clone(),
                 root,
                 vars,
                 lock_timeout: self.settings.state_lock_timeout,

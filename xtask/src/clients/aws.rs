@@ -127,8 +127,9 @@ impl Aws {
     }
 
     /// Who holds `environment`, in the bucket that has its Terraform state.
-    pub fn holds(&self, bucket: String, environment: &str) -> Holds {
-        Holds::new(aws_sdk_s3::Client::new(&self.config), bucket, environment)
+    pub fn holds(&self, bucket: String, environment: &str, state_key: String) -> Holds {
+        let client = aws_sdk_s3::Client::new(&self.config);
+        Holds::new(client, bucket, environment, state_key)
     }
 
     /// What CI says of the images in `repository`.

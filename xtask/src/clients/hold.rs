@@ -8,7 +8,6 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::Value;
 
 use super::aws::explain;
-use super::state;
 use crate::hold::Found;
 use crate::hold::record::Hold;
 
@@ -58,12 +57,12 @@ impl Stored {
 
 impl Holds {
     /// The record of `environment`, in the bucket that has its Terraform state.
-    pub fn new(client: Client, bucket: String, environment: &str) -> Self {
+    pub fn new(client: Client, bucket: String, environment: &str, state_key: String) -> Self {
         Holds {
             client,
             bucket,
             key: format!("holds/{environment}.json"),
-            state_key: state::key(environment),
+            state_key,
         }
     }
 

@@ -79,13 +79,22 @@ impl StateObject {
 }
 
 /// The key of an environment's state, as its root's backend has it.
-pub fn key(environment: &str) -> String {
-    format!("ecs-tasks/{environment}.tfstate")
+pub fn key(environment: &str, workspace: &str) -> String {
+    in_workspace(format!("ecs-tasks/{environment}.tfstate"), workspace)
+}
+
+/// Where the S3 backend puts the state of a workspace.
+/// <https://developer.hashicorp.com/terraform/language/backend/s3#workspace_key_prefix>
+fn in_workspace(key: String, workspace: &str) -> String {
+    match workspace {
+        "default" => key,
+        workspace => format!("env:/{workspace}/{key}"),
+    }
 }
 
 /// Reads `terraform.tfstate` of a data directory, where `init` keeps the backend's settings. None for
 /// every backend that is not plainly S3 with the credentials and the region of everything else.
-pub fn place(settings: &str, region: &str) -> Option<Place> {
+pub fn place(settings: &str, region: &str, workspace: &str) -> Option<Place> {
     let settings: Value = serde_json::from_str(settings).ok()?;
     let backend = &settings["backend"];
     if backend["type"] != "s3" {
@@ -111,7 +120,7 @@ pub fn place(settings: &str, region: &str) -> Option<Place> {
     }
     Some(Place {
         bucket: place.0?,
-        key: place.1?,
+        key: in_workspace(place.1?, workspace),
     })
 }
 
@@ -137,7 +146,10 @@ mod tests {
             bucket: "b".into(),
             key: "k".into(),
         };
-        assert_eq!(place(&backend("s3", json!({})), "r"), Some(expected));
+        let plain = backend("s3", json!({}));
+        assert_eq!(place(&plain, "r", "default"), Some(expected));
+        let staging = place(&plain, "r", "staging").unwrap();
+        assert_eq!(staging.key, "env:/staging/k");
         for (kind, extra) in [
             ("gcs", json!({})),
             ("s3", json!({ "region": "elsewhere" })),
@@ -148,11 +160,11 @@ mod tests {
             ("s3", json!({ "key": null })),
         ] {
             assert_eq!(
-                place(&backend(kind, extra.clone()), "r"),
+                place(&backend(kind, extra.clone()), "r", "default"),
                 None,
                 "{kind} {extra}"
             );
         }
-        assert_eq!(place("no JSON", "r"), None);
+        assert_eq!(place("no JSON", "r", "default"), None);
     }
 }

@@ -96,7 +96,11 @@ impl Thoroughness {
 impl Terraform {
     /// The version of a Terraform, if it is new enough.
     pub async fn version(program: &Path, interrupt: &Interrupt) -> Result<String, Problem> {
-        let program = without_missing_cli_config(Program::new(program).args(["version", "-json"]));
+        // The user's arguments are for other verbs, and this one knows none of them.
+        let program = Program::new(program)
+            .args(["version", "-json"])
+            .env_remove("TF_CLI_ARGS");
+        let program = without_missing_cli_config(program);
         let text =
             program
                 .read(interrupt)

@@ -103,15 +103,21 @@ async fn this_machine(session: &Session, tasks: Tasks) -> Vec<Check> {
             branch.unwrap_or_default()
         ))
     };
-    let (cargo, git, docker, terraform, disk, workflows) = tokio::join!(
+    let (cargo, git, docker, terraform, disk) = tokio::join!(
         check("cargo", None, toolchain(session)),
         check("git", None, git),
         check("docker", None, docker(session, &tasks)),
         check("terraform", None, terraform(session, &tasks)),
         check("disk", None, async { disk(session) }),
-        workflows::look(session),
     );
-    vec![cargo, git, docker, terraform, disk, workflows]
+    vec![
+        cargo,
+        git,
+        docker,
+        terraform,
+        disk,
+        workflows::look(session).await,
+    ]
 }
 
 /// What is asked over the network, of AWS and of GitHub.

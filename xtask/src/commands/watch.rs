@@ -29,8 +29,8 @@ struct Seen {
 
 impl Seen {
     /// What is worth watching changes with what the last loop compiled and planned.
-    fn now(session: &Session) -> anyhow::Result<Seen> {
-        let watched = watched(session)?;
+    async fn now(session: &Session) -> anyhow::Result<Seen> {
+        let watched = watched(session).await?;
         let files = look(&watched);
         Ok(Seen { watched, files })
     }
@@ -45,11 +45,11 @@ impl Seen {
 }
 
 pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
-    let mut seen = Seen::now(session)?;
+    let mut seen = Seen::now(session).await?;
     loop {
         let saved = one_loop(args, session, &mut seen).await?;
         // A folder that cannot be read just now is watched as before.
-        if let Ok(now) = Seen::now(session) {
+        if let Ok(now) = Seen::now(session).await {
             seen = now;
         }
         if !saved {

@@ -44,6 +44,7 @@ impl Address {
         Environment {
             aws_account_id: ACCOUNT.into(),
             profile: None,
+            terraform_workspace: "default".into(),
             protected: false,
             ..environment.clone()
         }

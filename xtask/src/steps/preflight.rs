@@ -52,7 +52,7 @@ async fn gather(session: &Session, request: &Request) -> Facts {
     let settings = &session.settings;
     let deploys = request.goal.deploys();
     let git = session.git();
-    let ours = here(session, request, &git);
+    let ours = here(session, request, &git).await;
     let behind = git
         .as_ref()
         .ok()
@@ -177,16 +177,19 @@ struct Here {
     terraform: Result<Vec<Difference>, Problem>,
 }
 
-fn here(session: &Session, request: &Request, git: &anyhow::Result<Git>) -> Here {
+async fn here(session: &Session, request: &Request, git: &anyhow::Result<Git>) -> Here {
     let git = git.as_ref().map_err(as_problem);
     let head = git
         .clone()
         .and_then(|git| git.head().map_err(|error| as_problem(&error)));
     // Without a commit there is nothing to compare with, and that is the problem to name.
     let git = git.and_then(|git| head.clone().map(|_| git));
-    let sources = git
-        .clone()
-        .and_then(|git| image_sources(&session.settings, git).map_err(|error| as_problem(&error)));
+    let sources = match git.clone() {
+        Ok(git) => image_sources(&session.settings, git, &session.interrupt)
+            .await
+            .map_err(|error| as_problem(&error)),
+        Err(problem) => Err(problem),
+    };
     let terraform = git.and_then(|git| match request.goal.deploys() {
         true => uncommitted_terraform(session, git).map_err(|error| as_problem(&error)),
         false => Ok(Vec::new()),

@@ -8,7 +8,7 @@ use crate::harness::{FakeBin, Shared, always_answering, as_if_real, request, whi
 fn an_active_auto_deploy_refuses_before_anything_is_done() {
     let (shared, _alone) = Shared::alone();
     let checkout = &shared.checkout;
-    checkout.write("api/a-new-file", "makes the image another one");
+    checkout.another_image("a-new-file");
     checkout
         .xtask(["auto-deploy", "resume", "--sandbox"])
         .run()
@@ -34,7 +34,7 @@ fn an_active_auto_deploy_refuses_before_anything_is_done() {
         .run()
         .expect_code(0)
         .expect_stdout("paused");
-    checkout.git(["clean", "--quiet", "--force", "api/a-new-file"]);
+    checkout.as_committed();
     checkout
         .xtask(["try", "my-new-task-name", "--sandbox"])
         .run()
@@ -133,12 +133,12 @@ sys.exit(code)
     );
     let bin = FakeBin::named("resume").script("terraform", &script);
     // An image of its own, so that there is something to apply.
-    checkout.write("api/another-file", "makes the image another one");
+    checkout.another_image("another-file");
     let refused = checkout
         .xtask(["try", "my-new-task-name", "--sandbox"])
         .env("PATH", bin.first())
         .run();
-    checkout.git(["clean", "--quiet", "--force", "api/another-file"]);
+    checkout.as_committed();
     checkout
         .xtask(["auto-deploy", "pause", "--sandbox"])
         .run()

@@ -104,18 +104,14 @@ fn without_docker_its_builder_says_so() {
     let (shared, _alone) = Shared::alone();
     let bin = FakeBin::named("bare").everything_but(&["docker"]);
     // An image that is not in ECR yet, and of the Dockerfile: only that needs Docker.
-    shared
-        .checkout
-        .write("api/docker-test", "makes the image another one");
+    shared.checkout.another_image("docker-test");
     let ended = shared
         .checkout
         .xtask(["try", "my-new-task-name", "--sandbox"])
         .env("PATH", bin.only())
         .env("XTASK_BUILDER", "docker")
         .run();
-    shared
-        .checkout
-        .git(["clean", "--quiet", "--force", "api/docker-test"]);
+    shared.checkout.as_committed();
     ended
         .expect_code(125)
         .expect_stderr("`docker` is not installed")
@@ -135,17 +131,13 @@ fn a_locked_state_says_who_and_since_when() {
         request(&shared.endpoint, "PUT", path, &headers, lock).status,
         200
     );
-    shared
-        .checkout
-        .write("api/lock-test", "makes the image another one");
+    shared.checkout.another_image("lock-test");
     let ended = shared
         .checkout
         .xtask(["try", "my-new-task-name", "--sandbox"])
         .env("XTASK_STATE_LOCK_TIMEOUT_SECONDS", "1")
         .run();
-    shared
-        .checkout
-        .git(["clean", "--quiet", "--force", "api/lock-test"]);
+    shared.checkout.as_committed();
     assert!(request(&shared.endpoint, "DELETE", path, &headers, "").status < 300);
     ended
         .expect_code(126)
@@ -156,17 +148,15 @@ fn a_locked_state_says_who_and_since_when() {
 #[test]
 fn a_dirty_tree_is_not_published_unless_allowed() {
     let (shared, _alone) = Shared::alone();
-    shared.checkout.write("api/uncommitted", "x");
+    shared.checkout.another_image("uncommitted");
     let refused = shared
         .checkout
         .xtask(["build-and-publish", "--sandbox"])
         .run();
-    shared
-        .checkout
-        .git(["clean", "--quiet", "--force", "api/uncommitted"]);
+    shared.checkout.as_committed();
     refused
         .expect_code(126)
-        .expect_stderr("uncommitted changes: api/uncommitted")
+        .expect_stderr("uncommitted changes: api/src/tasks/my_new_task_name.rs")
         .expect_stderr("--allow-dirty");
 }
 

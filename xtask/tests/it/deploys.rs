@@ -48,9 +48,7 @@ fn deleting_a_task_is_said_and_asked_about() {
 #[test]
 fn an_image_that_is_not_in_ecr_is_not_deployed() {
     let (shared, _alone) = Shared::alone();
-    shared
-        .checkout
-        .write("api/deploy-test", "makes the image another one");
+    shared.checkout.another_image("deploy-test");
     shared.checkout.commit("nobody has published this");
     let refused = shared.checkout.xtask(["deploy-test", "--sandbox"]).run();
     shared
@@ -110,10 +108,10 @@ fn stage_is_an_environment_of_its_own() {
 fn a_file_that_changes_during_the_compile_is_an_error() {
     let (shared, _alone) = Shared::alone();
     let checkout = &shared.checkout;
-    checkout.write("api/compile-test", "makes the image another one");
+    checkout.another_image("compile-test");
     let cargo = which("cargo");
     let script = format!(
-        "#!/bin/sh\n'{}' \"$@\"; code=$?\necho changed > api/compile-test\nexit $code\n",
+        "#!/bin/sh\n'{}' \"$@\"; code=$?\necho '// changed' >> api/src/tasks/my_new_task_name.rs\nexit $code\n",
         cargo.display()
     );
     let bin = FakeBin::named("changing").script("cargo", &script);
@@ -121,10 +119,10 @@ fn a_file_that_changes_during_the_compile_is_an_error() {
         .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
         .env("CARGO", bin.path("cargo"))
         .run();
-    checkout.git(["clean", "--quiet", "--force", "api/compile-test"]);
+    checkout.as_committed();
     let ended = ended
         .expect_code(125)
-        .expect_stderr("files changed while the image was compiled");
+        .expect_stderr("my_new_task_name.rs changed while the image was compiled");
     assert_eq!(ended.stdout, "");
 }
 
@@ -148,7 +146,7 @@ fn cargo_compiles_the_image_as_it_does_by_hand() {
         "OUT_DIR",
     ];
     // Another content: what the registry has already is not compiled.
-    shared.checkout.write("api/compile-test", "for cargo");
+    shared.checkout.another_image("compile-test");
     let mut command = shared
         .checkout
         .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
@@ -157,9 +155,7 @@ fn cargo_compiles_the_image_as_it_does_by_hand() {
         command = command.env(name, "xtask's");
     }
     let ended = command.run();
-    shared
-        .checkout
-        .git(["clean", "--quiet", "--force", "api/compile-test"]);
+    shared.checkout.as_committed();
     ended.expect_code(0);
     let environment = shared.checkout.read("target/environment");
     assert!(environment.contains("\nPATH="), "{environment}");

@@ -38,7 +38,7 @@ fn the_loop_succeeds_behind_throttling_and_resets() {
     microburst.rules(&busy());
     for round in 0..fault_rounds() {
         // Another image each time, so that there is something to push and to apply.
-        checkout.write("api/fault-round", &round.to_string());
+        checkout.another_image(&format!("round {round}"));
         let author = format!("round-{round}");
         let line = format!("this is round {round}");
         let args = ["try", "diagnose", "--yes", "--author", &author, "--"];

@@ -8,9 +8,11 @@ use crate::harness::Shared;
 fn the_same_sources_give_the_same_digest() {
     let (shared, _alone) = Shared::alone();
     let checkout = &shared.checkout;
+    let file = "api/src/tasks/my_new_task_name.rs";
+    let text = checkout.read(file);
     let digest = |note: &str| {
-        // No Rust file: it makes the tree another one, and the binary not.
-        checkout.write("api/notes.txt", note);
+        // A comment makes the sources others, and the binary not.
+        checkout.write(file, &format!("{text}// {note}\n"));
         let ended = checkout
             .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
             .run()
@@ -21,10 +23,13 @@ fn the_same_sources_give_the_same_digest() {
     };
     let (first_tag, first, _) = digest("one");
     let (second_tag, second, said) = digest("two");
-    checkout.git(["clean", "--quiet", "--force", "api/notes.txt"]);
+    checkout.as_committed();
     assert_ne!(first_tag, second_tag);
     assert_eq!(first, second);
-    assert!(said.contains("0 blobs uploaded"), "{said}");
+    assert!(
+        said.contains("– push      the same content is in ECR as"),
+        "{said}"
+    );
 }
 
 /// A commit of what was tried before needs no build. Its image is another one all the same, as ECR's
@@ -41,12 +46,12 @@ fn a_new_commit_with_the_same_sources_is_not_built() {
         let (tag, digest) = ended.stdout.trim().rsplit_once('@').unwrap();
         (tag.to_owned(), digest.to_owned(), ended.stderr)
     };
-    checkout.write("api/tried.txt", "first uncommitted, then committed");
+    checkout.another_image("first uncommitted, then committed");
     let (dirty_tag, dirty, _) = publish();
     let before = checkout.git(["rev-parse", "HEAD"]);
     checkout.commit("what was tried");
     let (tag, committed, said) = publish();
-    assert!(said.contains("the same sources are in ECR as"), "{said}");
+    assert!(said.contains("the same content is in ECR as"), "{said}");
     assert!(
         dirty_tag.contains("-dirty-") && !tag.contains("-dirty-"),
         "{tag}"
@@ -54,7 +59,7 @@ fn a_new_commit_with_the_same_sources_is_not_built() {
     assert_ne!(dirty, committed);
     checkout.commit("only docs, so to speak: the same tree");
     let (next_tag, same, said) = publish();
-    assert!(said.contains("the same sources are in ECR as"), "{said}");
+    assert!(said.contains("the same content is in ECR as"), "{said}");
     assert_ne!(tag, next_tag);
     assert_eq!(committed, same);
     checkout.git(["reset", "--quiet", "--hard", before.trim()]);

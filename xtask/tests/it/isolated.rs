@@ -10,7 +10,7 @@ fn an_isolated_try_runs_this_image_and_leaves_no_trace() {
     let (shared, _alone) = Shared::alone();
     let checkout = &shared.checkout;
     // An image of its own, and Terraform that is not tried.
-    checkout.write("api/isolated-file", "makes the image another one");
+    checkout.another_image("isolated-file");
     checkout.write("infra/ecs-tasks/template/new.tf", "# nothing yet\n");
     let before = Trace::of(shared);
     // Somebody else has the environment and auto-deploy is active: neither matters.
@@ -36,7 +36,8 @@ fn an_isolated_try_runs_this_image_and_leaves_no_trace() {
         "kim",
     ];
     checkout.xtask(released).run().expect_code(0);
-    checkout.git(["clean", "--quiet", "--force", "api", "infra"]);
+    checkout.as_committed();
+    checkout.git(["clean", "--quiet", "--force", "infra"]);
     tried
         .expect_code(0)
         .expect_stderr("infra/ecs-tasks/template/new.tf")

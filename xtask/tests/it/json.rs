@@ -12,7 +12,7 @@ fn here() -> Checkout {
 fn a_command_ends_with_one_document() {
     let ended = here().xtask(["tasks", "--json"]).run().expect_code(0);
     let document: Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(document["schema"], 1);
+    assert_eq!(document["schema"], 2);
     assert_eq!(document["command"], "tasks");
     assert_eq!(document["exit_code"], 0);
     assert_eq!(document["environment"], "test");
@@ -60,7 +60,7 @@ fn events_are_json_lines_from_begun_to_ended() {
         .map(|event| event["event"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["begun", "result", "ended"]);
-    assert_eq!(events[0]["schema"], 1);
+    assert_eq!(events[0]["schema"], 2);
     assert_eq!(events[2]["summary"]["command"], "history");
 }
 

@@ -75,9 +75,7 @@ fn an_interrupt_in_the_build_ends_the_compiler() {
         started.display()
     );
     let bin = FakeBin::named("endless-cargo").script("cargo", &script);
-    shared
-        .checkout
-        .write("api/interrupted", "an image that is not there yet");
+    shared.checkout.another_image("interrupted");
     for signal in SIGNALS {
         let _ = fs::remove_file(&started);
         let running = shared
@@ -95,7 +93,7 @@ fn an_interrupt_in_the_build_ends_the_compiler() {
         wait_until("an orphan Terraform goes on", || !has_terraform(shared));
         assert_eq!(state_lock(shared), None);
     }
-    shared.checkout.git(["clean", "--quiet", "--force", "api"]);
+    shared.checkout.as_committed();
 }
 
 #[test]

@@ -59,10 +59,10 @@ fn a_commit_of_docs_alone_neither_builds_nor_plans() {
     let same = "is applied, whose image has the same content";
     foreseen
         .expect_code(0)
-        .expect_stderr("build   skip  the same sources are in ECR as content-")
+        .expect_stderr("build   skip  the same content is in ECR as content-")
         .expect_stderr(same)
         .expect_stderr("apply   skip  nothing changes");
-    let ended = ended.expect_stderr("– build     the same sources are in ECR");
+    let ended = ended.expect_stderr("– build     the same content is in ECR");
     skipped(ended, same);
 }
 

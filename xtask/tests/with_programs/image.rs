@@ -88,7 +88,7 @@ pub fn both_builders_give_an_image_that_runs_the_same() {
     let mut references = Vec::new();
     for builder in ["daemonless", "docker"] {
         // An immutable tag takes one image, so that each builder publishes a tree of its own.
-        checkout.write("api/builder-test", builder);
+        checkout.another_image(builder);
         let ended = checkout
             .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
             .env("XTASK_BUILDER", builder)
@@ -96,7 +96,7 @@ pub fn both_builders_give_an_image_that_runs_the_same() {
             .expect_code(0);
         references.push(ended.stdout.trim().to_owned());
     }
-    checkout.git(["clean", "--quiet", "--force", "api/builder-test"]);
+    checkout.as_committed();
     let [daemonless, dockers] = references.try_into().unwrap();
     docker(&["pull", "--quiet", &daemonless]);
     docker(&["pull", "--quiet", &dockers]);

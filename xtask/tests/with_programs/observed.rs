@@ -51,7 +51,7 @@ pub fn a_loop_keeps_its_secrets_and_sends_what_aws_takes() {
             .env("TMPDIR", &temporary)
     };
     // The docker builder has the most to hide: its push wants a password from a file.
-    checkout.write("api/observed", "an image of its own, so that it is pushed");
+    checkout.another_image("observed");
     let watch = Watch::start();
     let args = [
         "try",

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use xshell::{Shell, cmd};
 
+use crate::interrupt::Interrupt;
+
 #[derive(Debug, Deserialize)]
 pub struct Metadata {
     packages: Vec<Package>,
@@ -67,29 +69,36 @@ pub struct Binary {
 
 /// The packages of the workspace, without what they depend on: no lock file and no network is needed.
 pub fn of_workspace(root: &Path) -> anyhow::Result<Metadata> {
-    ask(root, &["--no-deps"])
-}
-
-/// With everything that the packages depend on.
-pub fn with_dependencies(root: &Path) -> anyhow::Result<Metadata> {
-    ask(root, &["--locked"])
-}
-
-fn ask(root: &Path, options: &[&str]) -> anyhow::Result<Metadata> {
     let sh = Shell::new()?;
     sh.change_dir(root);
     let cargo = super::program();
-    let mut command = cmd!(sh, "{cargo} metadata --format-version 1 {options...}").quiet();
+    let mut command = cmd!(sh, "{cargo} metadata --format-version 1 --no-deps").quiet();
     for (name, _) in std::env::vars().filter(|(name, _)| super::is_ours(name)) {
         command = command.env_remove(name);
     }
-    let asking = || format!("asking cargo about the workspace in {}", root.display());
+    let asking = || asking(root);
     let output = command.ignore_status().output().with_context(asking)?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(anyhow::anyhow!("{}", words.trim()).context(asking()));
     }
     serde_json::from_slice(&output.stdout).with_context(asking)
+}
+
+/// With everything that the packages depend on. Cargo may wait for another cargo, or for a network.
+pub async fn with_dependencies(root: &Path, interrupt: &Interrupt) -> anyhow::Result<Metadata> {
+    let program = super::cargo()
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .current_dir(root);
+    let text = program
+        .read(interrupt)
+        .await
+        .with_context(|| asking(root))?;
+    serde_json::from_str(&text).with_context(|| asking(root))
+}
+
+fn asking(root: &Path) -> String {
+    format!("asking cargo about the workspace in {}", root.display())
 }
 
 impl Metadata {

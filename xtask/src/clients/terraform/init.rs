@@ -282,6 +282,7 @@ resource "aws_iam_role" "this" {
             env_remove: Vec::new(),
             vars: Vec::new(),
             lock_timeout: std::time::Duration::ZERO,
+            workspace: "default".into(),
         }
     }
 

@@ -20,14 +20,11 @@ pub struct Inputs {
 }
 
 impl Terraform {
-    /// None when nobody can tell: another backend than plain S3 in `region`, another workspace, modules
-    /// that are not initialised, or an expression that may read anything.
+    /// None when nobody can tell: another backend than plain S3 in `region`, modules that
+    /// are not initialised, or an expression that may read anything.
     pub fn inputs(&self, region: &str, version: &str) -> Option<Inputs> {
-        if self.workspace != "default" {
-            return None;
-        }
         let settings = std::fs::read_to_string(self.data_dir.join("terraform.tfstate")).ok()?;
-        let place = place(&settings, region)?;
+        let place = place(&settings, region, &self.workspace)?;
         let mut variables: Vec<_> = std::env::vars_os()
             .filter(|(key, _)| key.to_string_lossy().starts_with("TF_"))
             .collect();
@@ -38,8 +35,8 @@ impl Terraform {
         let reads = self.reads().filter(|reads| reads.unknown.is_none())?;
         let mut hash = Sha256::new();
         hash.update(format!(
-            "2 {version} {:?} {:?} {:?} {variables:?}",
-            self.vars, self.env, self.backend_config
+            "2 {version} {} {:?} {:?} {:?} {variables:?}",
+            self.workspace, self.vars, self.env, self.backend_config
         ));
         if reads.placed {
             let home = std::env::var_os("HOME");

@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use serde::Deserialize;
 
-use super::PATIENCE;
 use super::check::Check;
 use crate::catalog::workflow_paths::{Filter, is_folder};
-use crate::clients::cargo::cargo;
 use crate::failure::Problem;
 use crate::session::Session;
-use crate::settings::{Builder, Settings};
+use crate::settings::Settings;
+use crate::steps::sources::watched;
 
 const NAME: &str = "workflows";
 const FOLDER: &str = ".github/workflows";
@@ -24,7 +22,7 @@ pub async fn look(session: &Session) -> Check {
     let mut unknown = Vec::new();
     let mut filters = Vec::new();
     for file in files {
-        match filter(&settings.root, file) {
+        match filter(session, file) {
             Ok(filter) => filters.push((file.as_str(), filter)),
             Err(error) => unknown.push(format!("{file} {error:#}")),
         }
@@ -43,8 +41,9 @@ pub async fn look(session: &Session) -> Check {
     }
 }
 
-fn filter(root: &Path, file: &str) -> anyhow::Result<Filter> {
-    let path = top(root)?.join(FOLDER).join(file);
+fn filter(session: &Session, file: &str) -> anyhow::Result<Filter> {
+    // Where GitHub's paths begin, which is not always where the workspace does.
+    let path = session.git()?.top.join(FOLDER).join(file);
     if !path.exists() {
         return Err(anyhow!("is not in {FOLDER}"));
     }
@@ -52,18 +51,11 @@ fn filter(root: &Path, file: &str) -> anyhow::Result<Filter> {
     Filter::of(&text).context("does not say what starts it")
 }
 
-/// The folder of the git repository, where GitHub's paths begin.
-fn top(root: &Path) -> anyhow::Result<&Path> {
-    let top = root.ancestors().find(|folder| folder.join(".git").exists());
-    top.with_context(|| format!("is in no git repository: {}", root.display()))
-}
-
 async fn narrow(session: &Session, filters: &[(&str, Filter)]) -> anyhow::Result<Option<Problem>> {
     if filters.iter().all(|(_, filter)| *filter == Filter::All) {
         return Ok(None);
     }
-    let read = tokio::time::timeout(PATIENCE, read_paths(session)).await;
-    let read = read.context("cargo has not answered in time")??;
+    let read = read_paths(session).await?;
     let (mut messages, mut fixes) = (Vec::new(), Vec::new());
     for (file, filter) in filters {
         if let Some((message, fix)) = too_narrow(file, filter, &read) {
@@ -135,94 +127,27 @@ fn found(settings: &Settings, filters: &[(&str, Filter)]) -> String {
 }
 
 /// What decides an image or a plan, relative to the git repository's top; a folder ends with a slash.
+/// What is outside of the repository cannot be pushed to it.
 async fn read_paths(session: &Session) -> anyhow::Result<BTreeSet<String>> {
-    let settings = &session.settings;
-    let root = &settings.root;
-    let mut folders = vec![settings.terraform_root()];
-    folders.extend(root.join(&settings.tasks_file).parent().map(Path::to_owned));
-    let mut files = Vec::new();
-    if settings.builder == Builder::Docker {
-        files.push(root.join(&settings.dockerfile));
+    let top = session.git()?.top;
+    let root = std::fs::canonicalize(&session.settings.root)?;
+    let mut folders = BTreeSet::new();
+    let mut files = BTreeSet::new();
+    for path in watched(session).await?.paths {
+        if path.is_dir() {
+            // The workspace's folder holds much more than its own package.
+            folders.insert(if path == root { path.join("src") } else { path });
+        } else if path.extension().is_some_and(|end| end == "tf") {
+            folders.extend(path.parent().map(Path::to_owned));
+        } else if path.exists() {
+            files.insert(path);
+        }
     }
-    if settings.pyproject.is_some() {
-        folders.push(root.join(settings.project_dir()));
-    } else {
-        let metadata = [
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version",
-            "1",
-        ];
-        let program = cargo().args(metadata).current_dir(root);
-        let metadata = program.read(&session.interrupt).await?;
-        let metadata: Metadata = serde_json::from_str(&metadata).context("reading its metadata")?;
-        folders.extend(metadata.folders(&settings.package)?);
-        files.extend(["Cargo.toml", "Cargo.lock"].map(|file| root.join(file)));
-    }
-    let top = top(root)?;
-    // What is outside of the repository cannot be pushed to it.
-    let inside = |path: PathBuf| Some(path.strip_prefix(top).ok()?.to_str()?.to_owned());
-    let folders = folders.into_iter().filter_map(inside).map(|folder| {
+    files.retain(|file| !file.ancestors().any(|above| folders.contains(above)));
+    let inside = |path: &PathBuf| Some(path.strip_prefix(&top).ok()?.to_str()?.to_owned());
+    let folders = folders.iter().filter_map(inside).map(|folder| {
         let slash = if folder.is_empty() { "" } else { "/" };
         format!("{folder}{slash}")
     });
-    let files = files.into_iter().filter_map(inside);
-    Ok(folders.chain(files).collect())
-}
-
-/// What `cargo metadata` says of the workspace's own packages.
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-    workspace_root: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    manifest_path: PathBuf,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    /// None: a normal one.
-    kind: Option<String>,
-    path: Option<PathBuf>,
-}
-
-impl Metadata {
-    /// The folders of a package and of all that it is compiled from by path.
-    fn folders(&self, package: &str) -> anyhow::Result<Vec<PathBuf>> {
-        let package = self.packages.iter().find(|known| known.name == package);
-        let package = package.context("the workspace has no such package")?;
-        let mut folders = Vec::new();
-        let mut next = vec![package.folder().to_owned()];
-        while let Some(folder) = next.pop() {
-            if folders.contains(&folder) {
-                continue;
-            }
-            let package = self.packages.iter().find(|known| known.folder() == folder);
-            let dependencies = package.iter().flat_map(|package| &package.dependencies);
-            let compiled = dependencies.filter(|one| one.kind.as_deref() != Some("dev"));
-            next.extend(compiled.filter_map(|dependency| dependency.path.clone()));
-            folders.push(folder);
-        }
-        let sources = folders.into_iter().map(|folder| {
-            // The workspace's folder holds much more than its own package.
-            if folder == self.workspace_root {
-                folder.join("src")
-            } else {
-                folder
-            }
-        });
-        Ok(sources.collect())
-    }
-}
-
-impl Package {
-    fn folder(&self) -> &Path {
-        self.manifest_path.parent().unwrap_or(&self.manifest_path)
-    }
+    Ok(folders.chain(files.iter().filter_map(inside)).collect())
 }

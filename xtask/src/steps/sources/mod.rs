@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use crate::clients::cargo::metadata;
 use crate::clients::git::Git;
 use crate::clients::git::compare::{Difference, Kind};
+use crate::interrupt::Interrupt;
 use crate::layout::Layout;
 use crate::session::Session;
 use crate::settings::{Recipe, Settings};
@@ -48,7 +49,11 @@ pub enum Known {
 
 /// Reads what is there now. Nothing is compiled, and of the network nothing is needed where cargo has
 /// downloaded the packages.
-pub fn image_sources(settings: &Settings, git: &Git) -> anyhow::Result<Sources> {
+pub async fn image_sources(
+    settings: &Settings,
+    git: &Git,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Sources> {
     if let Recipe::Context(context) = settings.recipe() {
         let differences = context::differences(settings, git, &context)?;
         return Ok(Sources {
@@ -57,13 +62,18 @@ pub fn image_sources(settings: &Settings, git: &Git) -> anyhow::Result<Sources> 
         });
     }
     match Compiled::find(settings) {
-        Some(last) => since(settings, git, last),
-        None => unknown(settings, git),
+        Some(last) => since(settings, git, interrupt, last).await,
+        None => unknown(settings, git, interrupt).await,
     }
 }
 
 /// Compared with what the last compile read.
-fn since(settings: &Settings, git: &Git, last: Compiled) -> anyhow::Result<Sources> {
+async fn since(
+    settings: &Settings,
+    git: &Git,
+    interrupt: &Interrupt,
+    last: Compiled,
+) -> anyhow::Result<Sources> {
     let now = last.read.marks(git)?;
     let what = changed(&last.marks, &now);
     let mut differences = of_read(settings, git, &last)?;
@@ -77,7 +87,7 @@ fn since(settings: &Settings, git: &Git, last: Compiled) -> anyhow::Result<Sourc
     let packages = if last.same_manifests(&now) {
         last.packages.clone()
     } else {
-        own_packages(settings)?
+        own_packages(settings, interrupt).await?
     };
     let visible = git.visible(&packages)?;
     let new = git.differences(&visible)?;
@@ -92,10 +102,10 @@ fn since(settings: &Settings, git: &Git, last: Compiled) -> anyhow::Result<Sourc
 }
 
 /// Without any knowledge of a compile: every file of every package that could be in it.
-fn unknown(settings: &Settings, git: &Git) -> anyhow::Result<Sources> {
+async fn unknown(settings: &Settings, git: &Git, interrupt: &Interrupt) -> anyhow::Result<Sources> {
     let metadata = metadata::of_workspace(&settings.root)?;
     let products = Layout::of(settings, &metadata)?.products;
-    let packages = own_packages(settings)?;
+    let packages = own_packages(settings, interrupt).await?;
     let set: BTreeSet<PathBuf> = packages.iter().cloned().collect();
     let (inside, _) = read::around(&settings.root, &set, &git.top);
     let mut files = git.visible(&packages)?;
@@ -138,8 +148,8 @@ pub fn of_read(
 }
 
 /// The folders of the packages that are compiled for the image, by cargo's own account.
-pub fn own_packages(settings: &Settings) -> anyhow::Result<Vec<PathBuf>> {
-    let metadata = metadata::with_dependencies(&settings.root)?;
+async fn own_packages(settings: &Settings, interrupt: &Interrupt) -> anyhow::Result<Vec<PathBuf>> {
+    let metadata = metadata::with_dependencies(&settings.root, interrupt).await?;
     let package = metadata
         .package(&settings.package)
         .with_context(|| format!("cargo knows no package `{}`", settings.package))?;
@@ -184,7 +194,8 @@ pub struct Watched {
 }
 
 /// Asks the same tools as a loop does, and the last compile.
-pub fn watched(session: &Session) -> anyhow::Result<Watched> {
+pub async fn watched(session: &Session) -> anyhow::Result<Watched> {
+    let interrupt = &session.interrupt;
     let settings = &session.settings;
     let git = session.git()?;
     let mut products = vec![settings.work_dir()];
@@ -198,7 +209,7 @@ pub fn watched(session: &Session) -> anyhow::Result<Watched> {
             let last = Compiled::find(settings);
             let packages = match &last {
                 Some(last) => last.packages.clone(),
-                None => own_packages(settings)?,
+                None => own_packages(settings, interrupt).await?,
             };
             paths.extend(packages);
             let (inside, _) = read::around(&settings.root, &paths, &git.top);

@@ -128,6 +128,22 @@ impl Checkout {
         run_git(&self.root, &args)
     }
 
+    /// Changes what a task prints, so that the image is another one; [`Checkout::as_committed`] takes it
+    /// back.
+    pub fn another_image(&self, note: &str) {
+        self.as_committed();
+        let file = "api/src/tasks/my_new_task_name.rs";
+        let text = self.read(file);
+        let greeting = "Hello from your new background task!";
+        let other = text.replace(greeting, &format!("{greeting} ({note})"));
+        assert_ne!(text, other);
+        self.write(file, &other);
+    }
+
+    pub fn as_committed(&self) {
+        self.git(["checkout", "--quiet", "--", "api"]);
+    }
+
     /// Commits everything and returns the commit's full ID.
     pub fn commit(&self, message: &str) -> String {
         self.git(["add", "--all"]);

@@ -37,6 +37,7 @@ impl Checkout {
             env_remove: Vec::new(),
             vars: vec![("given".to_owned(), "given.zip".to_owned())],
             lock_timeout: std::time::Duration::ZERO,
+            workspace: "default".into(),
         };
         terraform.reads()
     }
