@@ -131,11 +131,15 @@ fn a_workspace_may_be_the_environments_own() {
     checkout.git(["checkout", "--quiet", "--", TASKS]);
     let text = with_a_banner(&checkout);
     with("staging").run().expect_code(0).expect_stdout(&text);
-    with("staging")
-        .run()
-        .expect_code(0)
-        .expect_stdout(&text)
-        .expect_stderr("– plan");
+    // What is deployed is what that workspace says.
+    for args in [
+        &["run", "my-new-task-name"][..],
+        &["try", "my-new-task-name", "--isolated"],
+    ] {
+        let command = shared.from(&checkout, "jo", args);
+        let ended = command.env("TF_WORKSPACE", "staging").run();
+        ended.expect_code(0).expect_stdout(&text);
+    }
     with("default")
         .run()
         .expect_code(126)

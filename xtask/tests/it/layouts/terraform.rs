@@ -100,29 +100,27 @@ fn what_terraform_reads_elsewhere_is_planned() {
         input(&checkout, &text);
         arrives(tried(shared, &checkout), &text);
     }
-    let mut last = String::new();
-    for input in INPUTS {
-        last = nonce();
-        input(&checkout, &last);
-        checkout.commit("another value");
-        arrives(tried(shared, &checkout), &last);
-    }
+    let all_arrive = |checkout: &Checkout| {
+        let texts = INPUTS.map(|input| {
+            let text = nonce();
+            input(checkout, &text);
+            text
+        });
+        checkout.commit("other values");
+        let ended = tried(shared, checkout);
+        let ended = texts
+            .iter()
+            .fold(ended, |ended, text| ended.expect_stdout(text));
+        arrives(ended, &texts[0]);
+        texts[0].clone()
+    };
+    let last = all_arrive(&checkout);
     is_skipped(tried(shared, &checkout), &last);
 
     let theirs = clone_of(&checkout);
     arrives(tried(shared, &theirs), &last);
     is_skipped(tried(shared, &theirs), &last);
-    let texts = INPUTS.map(|input| {
-        let text = nonce();
-        input(&theirs, &text);
-        text
-    });
-    theirs.commit("other values");
-    let mut ended = tried(shared, &theirs);
-    for text in &texts {
-        ended = ended.expect_stdout(text);
-    }
-    arrives(ended, &texts[0]);
+    all_arrive(&theirs);
 
     // What an apply would read is no commit's.
     published(shared, &theirs, &[]).expect_code(0);
