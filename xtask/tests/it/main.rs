@@ -39,6 +39,7 @@
 //! - `report`: the list of records
 //! - `terminal`: plain lines, a CI job's log
 //! - `watch`: saves while the loop builds, applies and waits
+//! - `workspaces`: a property of random small workspaces: what is read, and nothing else, is a new image
 //! - `ministack`: the tests of our MiniStack extension, which are Python
 
 #![allow(
@@ -88,3 +89,4 @@ mod the_loop;
 mod tools;
 mod trigger;
 mod watch;
+mod workspaces;
