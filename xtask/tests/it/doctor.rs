@@ -228,6 +228,10 @@ fn with_path_crates(checkout: &Checkout) {
     );
     let dev = "\n[dev-dependencies]\nchecks = { path = \"../crates/checks\" }\n";
     checkout.write("api/Cargo.toml", &(uses + dev));
+    // The lock file names them, as after any call of cargo.
+    let update = ["update", "--workspace", "--offline", "--quiet"];
+    let updated = checkout.program("cargo").args(update).status().unwrap();
+    assert!(updated.success());
 }
 
 #[test]
@@ -245,15 +249,15 @@ fn a_workflow_whose_paths_leave_out_what_is_read_is_named() {
     let unfiltered = checkout.read(WORKFLOW);
     filtered_by(checkout, "    paths: [api/**, infra/**, Cargo.*]\n");
     let ended = machine.doctor(&[]).expect_code(126).expect_stdout(
-        "api-auto-deploy.yml deploys on changes of api/**, infra/**, Cargo.* and not of crates/deep, crates/shared\"",
+        "api-auto-deploy.yml deploys on changes of api/**, infra/**, Cargo.* and not of .cargo/config.toml, crates/deep, crates/shared, rust-toolchain.toml\"",
     );
-    let fix = "remove its `paths:`, or add crates/deep/**, crates/shared/**";
+    let fix = "remove its `paths:`, or add .cargo/config.toml, crates/deep/**, crates/shared/**, rust-toolchain.toml";
     assert_eq!(missing(&ended), [("workflows".into(), fix.into())]);
 
     checkout.write(WORKFLOW, &unfiltered);
     filtered_by(
         checkout,
-        "    paths: [api/**, infra/**, Cargo.*, crates/**]\n",
+        "    paths: [api/**, infra/**, Cargo.*, crates/**, .cargo/**, rust-toolchain.toml]\n",
     );
     machine.doctor(&[]).expect_code(0);
 
@@ -279,6 +283,7 @@ fn paths_are_of_the_repository_also_where_the_workspace_is_in_a_folder_of_it() {
     );
     machine.checkout.root = top.join("services");
     let ended = machine.doctor(&[]).expect_code(126);
-    let fix = "remove its `paths:`, or add services/api/**";
+    let fix =
+        "remove its `paths:`, or add .cargo/config.toml, rust-toolchain.toml, services/api/**";
     assert_eq!(missing(&ended), [("workflows".into(), fix.into())]);
 }

@@ -89,7 +89,8 @@ async fn since(
     } else {
         own_packages(settings, interrupt).await?
     };
-    let visible = git.visible(&packages)?;
+    let mut visible = git.visible(&packages)?;
+    visible.retain(|file| !is_made(&last.layout.products, file));
     let new = git.differences(&visible)?;
     differences.extend(new.into_iter().filter(|found| found.kind == Kind::New));
     differences.sort();
@@ -109,7 +110,7 @@ async fn unknown(settings: &Settings, git: &Git, interrupt: &Interrupt) -> anyho
     let set: BTreeSet<PathBuf> = packages.iter().cloned().collect();
     let (inside, _) = read::around(&settings.root, &set, &git.top);
     let mut files = git.visible(&packages)?;
-    files.retain(|file| !products.iter().any(|folder| file.starts_with(folder)));
+    files.retain(|file| !is_made(&products, file));
     files.extend(inside);
     files.extend(
         packages
@@ -127,6 +128,11 @@ async fn unknown(settings: &Settings, git: &Git, interrupt: &Interrupt) -> anyho
         differences,
         known: Known::Nothing { doubt },
     })
+}
+
+/// Is it something that cargo makes?
+fn is_made(products: &[PathBuf], file: &Path) -> bool {
+    products.iter().any(|folder| file.starts_with(folder))
 }
 
 /// How all that a compile read differs from the commit, now.
