@@ -66,9 +66,9 @@ pub async fn compile(session: &Session) -> anyhow::Result<(Binary, Compiled)> {
         }
         None => Layout::read(settings)?,
     };
+    take_over(session, &layout, is_first).await?;
     let began = seconds(SystemTime::now());
     let inputs = build_inputs(session).await?;
-    take_over(session, &layout, is_first).await?;
     let said = call_cargo(session, &layout).await?;
     let name = layout.binary.clone();
     let bytes = std::fs::read(&said.executable)
