@@ -1,5 +1,6 @@
 //! Cargo makes the static binary, and says what it read.
 
+mod stale;
 mod toolchain;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use crate::steps::sources::compiled::{Compiled, values_of};
 use crate::steps::sources::read::{Marks, Read, around, cargo_home, changed};
 use crate::steps::sources::shown;
 use crate::ui::Step;
+use stale::{take_over, touch};
 use toolchain::{Toolchain, compiler, host_of, rustflags};
 
 /// The profile of the binary in the image; Cargo.toml says what it trades.
@@ -53,18 +55,18 @@ pub async fn compile(session: &Session) -> anyhow::Result<(Binary, Compiled)> {
         Some(last) => last.read.marks(&git)?,
         None => Marks::new(),
     };
+    let is_first = last.is_none();
     let layout = match last {
-        Some(last) if last.same_manifests(&before) => {
-            let stale = changed(&last.marks, &before);
-            touch(&stale);
-            last.layout
-        }
         Some(last) => {
-            touch(&changed(&last.marks, &before));
-            Layout::read(settings)?
+            touch(&changed(&last.marks, &before), &last.read.packages);
+            match last.same_manifests(&before) {
+                true => last.layout,
+                false => Layout::read(settings)?,
+            }
         }
         None => Layout::read(settings)?,
     };
+    take_over(session, &layout, is_first).await?;
     let began = seconds(SystemTime::now());
     let inputs = build_inputs(session).await?;
     let said = call_cargo(session, &layout).await?;
@@ -82,19 +84,6 @@ pub async fn compile(session: &Session) -> anyhow::Result<(Binary, Compiled)> {
 fn seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Cargo compares times, and a file may come with an old one (`cp -p`, an archive): what has another
-/// content than at the last compile gets the time of now, as if an editor had saved it.
-fn touch(files: &[PathBuf]) {
-    for file in files.iter().filter(|file| file.is_file()) {
-        let now = std::fs::FileTimes::new().set_modified(SystemTime::now());
-        // One that cannot be written was not edited here either; cargo goes by its time.
-        let _ = std::fs::File::options()
-            .append(true)
-            .open(file)
-            .and_then(|file| file.set_times(now));
-    }
 }
 
 /// What cargo's messages say of the binary.

@@ -132,6 +132,22 @@ impl Metadata {
     /// depends on by a path or a patch. Those of tests alone are not among them. None without
     /// [`with_dependencies`].
     pub fn own_folders(&self, package: &Package) -> Option<BTreeSet<PathBuf>> {
+        let own = self.own(package)?.into_iter();
+        Some(own.map(Package::folder).collect())
+    }
+
+    /// The files that the compiles of those packages begin with, and their build scripts.
+    pub fn own_sources(&self, package: &Package) -> Option<Vec<PathBuf>> {
+        let own = self.own(package)?.into_iter();
+        let targets = own.flat_map(|package| &package.targets);
+        let compiled = targets.filter(|target| {
+            let mut kinds = target.kind.iter();
+            !kinds.any(|kind| matches!(kind.as_str(), "test" | "bench" | "example"))
+        });
+        Some(compiled.map(|target| target.src_path.clone()).collect())
+    }
+
+    fn own(&self, package: &Package) -> Option<Vec<&Package>> {
         let nodes = &self.resolve.as_ref()?.nodes;
         let nodes: BTreeMap<&str, &Node> =
             nodes.iter().map(|node| (node.id.as_str(), node)).collect();
@@ -151,7 +167,7 @@ impl Metadata {
         let own = self.packages.iter();
         let own =
             own.filter(|package| package.source.is_none() && reached.contains(package.id.as_str()));
-        Some(own.map(Package::folder).collect())
+        Some(own.collect())
     }
 }
 
@@ -221,7 +237,9 @@ mod tests {
         let metadata: Metadata = serde_json::from_value(serde_json::json!({
             "target_directory": "/w/target",
             "packages": [
-                package("app", None, &[]), package("shared", None, &[]), package("macros", None, &[]),
+                package("app", None, &[target("bin", "app"), target("test", "it")]),
+                package("build", Some("registry+x"), &[target("lib", "lib")]),
+                package("shared", None, &[]), package("macros", None, &[target("custom-build", "build")]),
                 package("registry", Some("registry+x"), &[]), package("patched", None, &[]),
                 package("testing", None, &[]), package("other", None, &[]),
             ],
@@ -238,6 +256,9 @@ mod tests {
         let expected = ["app", "macros", "patched", "shared"];
         let expected = expected.map(|name| PathBuf::from(format!("/w/{name}")));
         assert_eq!(own, Some(BTreeSet::from(expected)));
+        let sources = metadata.own_sources(metadata.package("app").unwrap());
+        let expected = ["/w/app.rs", "/w/build.rs"].map(PathBuf::from);
+        assert_eq!(sources, Some(expected.to_vec()));
     }
 
     #[test]

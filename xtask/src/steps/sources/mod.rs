@@ -164,6 +164,14 @@ async fn own_packages(settings: &Settings, interrupt: &Interrupt) -> anyhow::Res
     Ok(folders.into_iter().collect())
 }
 
+/// The files that compiles of those packages begin with.
+pub fn own_sources(settings: &Settings) -> anyhow::Result<Vec<PathBuf>> {
+    let metadata = metadata::with_dependencies(&settings.root)?;
+    let package = metadata.package(&settings.package);
+    let sources = package.and_then(|package| metadata.own_sources(package));
+    sources.context("cargo did not say what is compiled")
+}
+
 /// What git ignores in packages, but for what cargo makes and what is known anyway.
 fn ignored(
     git: &Git,

@@ -49,7 +49,12 @@ impl Read {
             below(folder, &mut files)?;
         }
         let packages: Vec<PathBuf> = self.packages.iter().cloned().collect();
-        files.extend(git.visible(&packages)?);
+        for file in git.visible(&packages)? {
+            if file.is_dir() {
+                below(&file, &mut files)?;
+            }
+            files.insert(file);
+        }
         Ok(files)
     }
 
@@ -83,16 +88,38 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// All files below a folder, also by way of links, which are files by themselves: cargo follows them,
+/// and so does what reads the folder.
 fn below(folder: &Path, files: &mut BTreeSet<PathBuf>) -> anyhow::Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
+    below_within(folder, &[], files)
+}
+
+fn below_within(
+    folder: &Path,
+    within: &[PathBuf],
+    files: &mut BTreeSet<PathBuf>,
+) -> anyhow::Result<()> {
+    let (Ok(place), Ok(entries)) = (std::fs::canonicalize(folder), std::fs::read_dir(folder))
+    else {
         return Ok(());
     };
+    // A link to a folder that it is in.
+    if within.contains(&place) {
+        return Ok(());
+    }
+    let within = [within, &[place]].concat();
     for entry in entries {
         let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            below(&entry.path(), files)?;
-        } else {
-            files.insert(entry.path());
+        let path = entry.path();
+        // Of a submodule: git's own, and not read.
+        if path.file_name() == Some(".git".as_ref()) {
+            continue;
+        }
+        if path.is_dir() {
+            below_within(&path, &within, files)?;
+        }
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files.insert(path);
         }
     }
     Ok(())
@@ -168,6 +195,28 @@ mod tests {
             let found: Vec<_> = found.iter().map(|path| path.to_string_lossy()).collect();
             assert_eq!(found.join(" "), expected, "{now:?}");
         }
+    }
+
+    #[test]
+    fn a_watched_folder_is_all_that_is_below_it_also_by_links() {
+        let home = tempfile::tempdir().unwrap();
+        let place = |name: &str| home.path().join(name);
+        std::fs::create_dir_all(place("watched/deeper")).unwrap();
+        std::fs::create_dir(place("elsewhere")).unwrap();
+        for name in ["watched/deeper/a.txt", "elsewhere/b.txt"] {
+            std::fs::write(place(name), "1").unwrap();
+        }
+        let link = |to: &str, at: &str| std::os::unix::fs::symlink(place(to), place(at)).unwrap();
+        link("elsewhere", "watched/link");
+        link("elsewhere/b.txt", "watched/b.txt");
+        link("nowhere", "watched/broken");
+        link("watched", "watched/deeper/circle");
+        let mut files = BTreeSet::new();
+        below(&place("watched"), &mut files).unwrap();
+        let expected = ["b.txt", "broken", "deeper/a.txt", "deeper/circle", "link"];
+        let expected = expected.into_iter().chain(["link/b.txt"]);
+        let expected = expected.map(|name| place("watched").join(name));
+        assert_eq!(files, expected.collect());
     }
 
     #[test]

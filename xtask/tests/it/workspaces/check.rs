@@ -30,8 +30,12 @@ pub fn holds(shared: &Shared, workspace: &mut Workspace) {
     let last = published(shared, workspace);
     is_skipped(&last, &committed);
     is_of(workspace, &last, &sha);
-    if !workspace.always_dirty && workspace.chance(40) {
-        in_a_clone(shared, workspace, &last);
+    if !workspace.always_dirty {
+        match workspace.random.u8(0..4) {
+            0 => in_a_clone(shared, workspace, &last),
+            1 => beside_a_clone(shared, workspace, &last),
+            _ => {}
+        }
     }
 }
 
@@ -76,6 +80,9 @@ fn committed(shared: &Shared, workspace: &mut Workspace, dirty: &Published) -> P
     has_all(workspace, &clean);
     assert_eq!(clean.digest == dirty.digest, workspace.always_dirty);
 
+    if workspace.chance(25) {
+        workspace.forget();
+    }
     let edit = workspace.edit_what_is_read();
     workspace.show_all();
     let sha = workspace.commit();
@@ -98,6 +105,23 @@ fn in_a_clone(shared: &Shared, workspace: &mut Workspace, last: &Published) {
     let dirty = published(shared, &clone);
     is_new(&clone, &dirty, last, &edit);
     assert!(dirty.is_dirty(), "{}", dirty.tag);
+}
+
+/// Two folders with one target directory, where cargo takes the later compile for both.
+fn beside_a_clone(shared: &Shared, workspace: &mut Workspace, last: &Published) {
+    let mut clone = workspace.clone_at("clone");
+    clone.shared_target = Some(workspace.target());
+    let edit = workspace.edit_what_is_read();
+    let dirty = published(shared, workspace);
+    is_new(workspace, &dirty, last, &edit);
+    workspace.done.push("clone with the same target".to_owned());
+
+    clone.edit_what_is_not_read();
+    let sha = clone.commit();
+    let same = published(shared, &clone);
+    is_of(&clone, &same, &sha);
+    has_all(&clone, &same);
+    assert_eq!(same.digest, last.digest, "{}", same.stderr);
 }
 
 fn published(shared: &Shared, workspace: &Workspace) -> Published {

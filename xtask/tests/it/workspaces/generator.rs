@@ -94,6 +94,13 @@ impl Workspace {
         self.checkout.commit("an edit")
     }
 
+    /// What xtask keeps of earlier compiles may be deleted at any time.
+    pub fn forget(&mut self) {
+        let kept = self.checkout.root.join("target/xtask/compiled");
+        std::fs::remove_dir_all(kept).unwrap();
+        self.done.push("forgotten".to_owned());
+    }
+
     /// With its clones.
     pub fn remove(&self) {
         let home = self.top.parent().unwrap();
@@ -103,7 +110,8 @@ impl Workspace {
     /// The same commit elsewhere, at the same places.
     pub fn clone_at(&mut self, name: &str) -> Workspace {
         let top = self.top.with_file_name(name);
-        let moved = |path: &PathBuf| top.join(path.strip_prefix(&self.top).unwrap());
+        // A variable has no place.
+        let moved = |path: &PathBuf| top.join(path.strip_prefix(&self.top).unwrap_or(path));
         std::fs::create_dir_all(&top).unwrap();
         let pieces = self.pieces.iter().map(|piece| Piece {
             file: moved(&piece.file),
