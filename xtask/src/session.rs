@@ -1,6 +1,8 @@
 //! What every command works with: the settings in use, and where the outside systems are.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::OnceCell;
@@ -44,10 +46,29 @@ pub struct Session {
     pub interrupt: Interrupt,
     /// What `--confirm` names.
     pub confirm: Option<String>,
+    /// Files that got another time from us, and from nobody who saved them.
+    pub touched: Touched,
     /// Made at the first use, then shared: a command that never asks AWS loads no certificates.
     aws: OnceCell<Aws>,
     /// A process of its own, asked once.
     terraform_version: OnceCell<String>,
+}
+
+/// The times that files got from us, for whoever watches for saves.
+#[derive(Debug, Clone, Default)]
+pub struct Touched(Arc<Mutex<BTreeMap<PathBuf, SystemTime>>>);
+
+impl Touched {
+    pub fn add(&self, file: PathBuf, time: SystemTime) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(file, time);
+    }
+
+    /// Is this the time that we gave the file?
+    pub fn is_ours(&self, file: &Path, time: Option<SystemTime>) -> bool {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        time.is_some() && files.get(file).copied() == time
+    }
 }
 
 impl Session {
@@ -99,6 +120,7 @@ impl Session {
             reporter,
             interrupt: Interrupt::install()?,
             confirm: global.confirm.clone(),
+            touched: Touched::default(),
             aws: OnceCell::new(),
             terraform_version: OnceCell::new(),
         })
@@ -276,6 +298,7 @@ impl Session {
             reporter: self.reporter.clone(),
             interrupt: self.interrupt.clone(),
             confirm: self.confirm.clone(),
+            touched: self.touched.clone(),
             aws: OnceCell::new(),
             terraform_version: OnceCell::new(),
         }

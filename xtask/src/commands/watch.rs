@@ -35,9 +35,17 @@ impl Seen {
         Ok(Seen { watched, files })
     }
 
-    /// Was anything saved since the last look?
-    fn update(&mut self) -> bool {
-        let now = look(&self.watched);
+    /// Was anything saved since the last look? A file that a compile has touched was not.
+    fn update(&mut self, session: &Session) -> bool {
+        let mut now = look(&self.watched);
+        for (file, seen) in &mut now {
+            if let Some(before) = self.files.get(file)
+                && session.touched.is_ours(file, seen.0)
+                && before.1 == seen.1
+            {
+                *seen = *before;
+            }
+        }
         let changed = now != self.files;
         self.files = now;
         changed
@@ -75,7 +83,7 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Seen) -> anyhow::Res
         tokio::select! {
             outcome = &mut work => break outcome,
             () = tokio::time::sleep(LOOK), if !given_up => {
-                saved |= seen.update();
+                saved |= seen.update(session);
                 if saved && session.reporter.is_cancellable() && !session.interrupt.is_requested() {
                     session.reporter.text("a file was saved: starting again");
                     session.reporter.giving_up();
@@ -97,12 +105,12 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Seen) -> anyhow::Res
         return Err(Problem::interrupted("interrupted").into());
     }
     session.reporter.end_loop(outcome);
-    Ok(saved | seen.update())
+    Ok(saved | seen.update(session))
 }
 
 async fn wait_for_save(session: &Session, seen: &mut Seen) -> anyhow::Result<()> {
     let mut interrupt = session.interrupt.clone();
-    while !seen.update() {
+    while !seen.update(session) {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             () = interrupt.requested() => return Err(Problem::interrupted("the watch was ended").into()),
@@ -116,7 +124,7 @@ async fn settle(session: &Session, seen: &mut Seen) {
     loop {
         tokio::time::sleep(BURST).await;
         // Something may write all the time; Ctrl-C ends it all the same.
-        if !seen.update() || session.interrupt.is_requested() {
+        if !seen.update(session) || session.interrupt.is_requested() {
             return;
         }
     }

@@ -58,7 +58,8 @@ pub async fn compile(session: &Session) -> anyhow::Result<(Binary, Compiled)> {
     let is_first = last.is_none();
     let layout = match last {
         Some(last) => {
-            touch(&changed(&last.marks, &before), &last.read.packages);
+            let stale = changed(&last.marks, &before);
+            touch(session, &stale, &last.read.packages);
             match last.same_manifests(&before) {
                 true => last.layout,
                 false => Layout::read(settings)?,

@@ -191,7 +191,7 @@ fn what_somebody_else_has_left_is_planned_in_full() {
         ];
         let answer = request(&shared.endpoint, "POST", "/", &headers, body);
         assert_eq!(answer.status, 200, "{}", answer.body);
-        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()
+        serde_json::from_str::<Value>(&answer.body).unwrap()
     };
     let by_hand = r#"{"family": "api-test-my-new-task-name", "containerDefinitions": [{"name": "by-hand", "image": "none", "memory": 64}]}"#;
     let registered = ecs("RegisterTaskDefinition", by_hand);

@@ -16,13 +16,16 @@ use crate::steps::sources::own_sources;
 /// Files that have another content than at the last compile: one may come with an old time (`cp -p`, an
 /// archive). Of a package that is watched whole cargo knows the newest time alone: it cannot miss what
 /// is gone, nor look behind a link.
-pub fn touch(stale: &[PathBuf], watched_whole: &BTreeSet<PathBuf>) {
-    for file in stale {
-        set_time(file);
-    }
-    for package in watched_whole {
-        if stale.iter().any(|file| file.starts_with(package)) {
-            set_time(&package.join("Cargo.toml"));
+pub fn touch(session: &Session, stale: &[PathBuf], watched_whole: &BTreeSet<PathBuf>) {
+    let now = SystemTime::now();
+    let manifests = watched_whole.iter().filter_map(|package| {
+        let mut stale = stale.iter();
+        let is_stale = stale.any(|file| file.starts_with(package));
+        is_stale.then(|| package.join("Cargo.toml"))
+    });
+    for file in stale.iter().cloned().chain(manifests) {
+        if set_time(&file, now) {
+            session.touched.add(file, now);
         }
     }
 }
@@ -40,9 +43,8 @@ pub async fn take_over(session: &Session, layout: &Layout, is_first: bool) -> an
         let ours = settings.root.as_os_str().as_encoded_bytes();
         let is_ours = std::fs::read(&owner).is_ok_and(|owner| owner == ours);
         if profile.exists() && (is_first || !is_ours) {
-            own_sources(settings)?
-                .iter()
-                .for_each(|file| set_time(file));
+            let sources = own_sources(settings, &session.interrupt).await?;
+            touch(session, &sources, &BTreeSet::new());
         }
         std::fs::create_dir_all(&profile)
             .and_then(|()| std::fs::write(&owner, ours))
@@ -51,14 +53,12 @@ pub async fn take_over(session: &Session, layout: &Layout, is_first: bool) -> an
     Ok(())
 }
 
-fn set_time(file: &Path) {
-    if !file.is_file() {
-        return;
-    }
-    let now = std::fs::FileTimes::new().set_modified(SystemTime::now());
-    // One that cannot be written was not edited here either; cargo goes by its time.
-    let _ = std::fs::File::options()
-        .append(true)
-        .open(file)
-        .and_then(|file| file.set_times(now));
+/// One that cannot be written was not edited here either; cargo goes by its time.
+fn set_time(file: &Path, time: SystemTime) -> bool {
+    let times = std::fs::FileTimes::new().set_modified(time);
+    let file = file
+        .is_file()
+        .then(|| std::fs::File::options().append(true).open(file));
+    let opened = file.and_then(Result::ok);
+    opened.is_some_and(|file| file.set_times(times).is_ok())
 }

@@ -165,8 +165,11 @@ async fn own_packages(settings: &Settings, interrupt: &Interrupt) -> anyhow::Res
 }
 
 /// The files that compiles of those packages begin with.
-pub fn own_sources(settings: &Settings) -> anyhow::Result<Vec<PathBuf>> {
-    let metadata = metadata::with_dependencies(&settings.root)?;
+pub async fn own_sources(
+    settings: &Settings,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let metadata = metadata::with_dependencies(&settings.root, interrupt).await?;
     let package = metadata.package(&settings.package);
     let sources = package.and_then(|package| metadata.own_sources(package));
     sources.context("cargo did not say what is compiled")
