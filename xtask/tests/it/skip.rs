@@ -204,6 +204,9 @@ fn what_somebody_else_has_left_is_planned_in_full() {
     planned(ended, "a revision made by hand");
 }
 
+/// What is done to a checkout before a loop.
+type Change<'a> = &'a dyn Fn(&Checkout);
+
 /// What is planned, shown, recorded and done is one thing: a step that is planned to be skipped is not
 /// done, one that is planned to run is, and only what nobody could know of may go either way.
 #[test]
@@ -229,7 +232,7 @@ fn plan_steps_and_record_agree() {
         checkout.write("docs/agreed.md", "other words");
         checkout.commit("nothing is known of a compile");
     };
-    let cases: [(&str, &dyn Fn(&Checkout), &str); 5] = [
+    let cases: [(&str, Change<'_>, &str); 5] = [
         ("nothing", &nothing, "build skip, plan skip, apply skip"),
         ("docs", &docs, "build skip, plan skip, apply skip"),
         ("an edit", &edit, "build run, plan run, apply ask"),
