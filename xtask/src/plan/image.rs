@@ -125,8 +125,8 @@ pub fn decide_image(
         return ImagePlan::SameContent(same);
     }
     match (&sources.known, doubt) {
-        (_, Some(ignored)) => ImagePlan::Ask(format!(
-            "cargo compiles {package} for {platform}: it alone knows whether {ignored}, which git ignores, is in it"
+        (_, Some(doubt)) => ImagePlan::Ask(format!(
+            "cargo compiles {package} for {platform}: it alone knows whether {doubt} is in it"
         )),
         (Known::Nothing { .. }, None) => ImagePlan::Ask(format!(
             "cargo compiles {package} for {platform}, if it has not: nothing is known of a compile here"

@@ -78,44 +78,6 @@ impl Git {
             .collect())
     }
 
-    /// The files under these folders that git would commit next.
-    pub fn visible(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-        let names = self.list(&["--cached", "--others", "--exclude-standard"], folders)?;
-        let files = names.into_iter().map(|name| self.top.join(name));
-        Ok(files
-            .filter(|file| file.symlink_metadata().is_ok())
-            .collect())
-    }
-
-    /// The files and folders under these folders that git is told to ignore.
-    pub fn ignored(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-        let options = ["--others", "--ignored", "--exclude-standard", "--directory"];
-        let names = self.list(&options, folders)?;
-        let files = names.into_iter().map(|name| self.top.join(name));
-        Ok(files.collect())
-    }
-
-    fn list(&self, options: &[&str], folders: &[PathBuf]) -> anyhow::Result<Vec<String>> {
-        let folders: Vec<&PathBuf> = folders
-            .iter()
-            .filter(|folder| folder.starts_with(&self.top) && folder.exists())
-            .collect();
-        if folders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sh = Shell::new()?;
-        sh.change_dir(&self.top);
-        let listed = cmd!(
-            sh,
-            "git --literal-pathspecs ls-files -z {options...} -- {folders...}"
-        )
-        .quiet()
-        .read()
-        .context("asking git which files there are")?;
-        let names = listed.split('\0').filter(|name| !name.is_empty());
-        Ok(names.map(str::to_owned).collect())
-    }
-
     fn committed_under(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<(String, i32)>> {
         let head = self.head_tree()?;
         let mut found = BTreeMap::new();

@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod context;
+mod listed;
 
 use std::path::{Path, PathBuf};
 

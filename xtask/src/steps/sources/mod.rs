@@ -95,7 +95,13 @@ async fn since(
     differences.extend(new.into_iter().filter(|found| found.kind == Kind::New));
     differences.sort();
     differences.dedup();
-    let doubt = ignored(git, &packages, &last.layout.products, &last.read.files)?;
+    let doubt = doubtful(
+        git,
+        &packages,
+        &last.layout.products,
+        &last.read.files,
+        &differences,
+    )?;
     Ok(Sources {
         differences,
         known: Known::Changed { what, doubt },
@@ -123,7 +129,7 @@ async fn unknown(settings: &Settings, git: &Git, interrupt: &Interrupt) -> anyho
     differences.extend(git.deleted(&packages)?);
     differences.sort();
     differences.dedup();
-    let doubt = ignored(git, &packages, &products, &BTreeSet::new())?;
+    let doubt = doubtful(git, &packages, &products, &BTreeSet::new(), &differences)?;
     Ok(Sources {
         differences,
         known: Known::Nothing { doubt },
@@ -175,21 +181,31 @@ pub async fn own_sources(
     sources.context("cargo did not say what is compiled")
 }
 
-/// What git ignores in packages, but for what cargo makes and what is known anyway.
-fn ignored(
+/// Of what only a compile can tell: what git ignores in packages, and what is nowhere known to be read
+/// and not as the commit has it, wherever it is. The second is no matter to a tag that is dirty anyway.
+fn doubtful(
     git: &Git,
     packages: &[PathBuf],
     products: &[PathBuf],
     known: &BTreeSet<PathBuf>,
+    differences: &[Difference],
 ) -> anyhow::Result<Vec<String>> {
-    let mut found = git.ignored(packages)?;
-    found.retain(|path| {
+    let ignored = git.ignored(packages)?.into_iter();
+    let ignored = ignored.map(|path| (path, "which git ignores"));
+    let uncommitted = match differences {
+        [] => git.uncommitted()?,
+        _ => Vec::new(),
+    };
+    let uncommitted = uncommitted.into_iter();
+    let uncommitted = uncommitted.map(|path| (path, "which is not committed"));
+    let found = ignored.chain(uncommitted).filter(|(path, _)| {
         let made = products
             .iter()
             .any(|folder| path.starts_with(folder) || folder.starts_with(path));
         !made && !known.contains(path)
     });
-    Ok(found.iter().map(|path| shown(git, path)).collect())
+    let found = found.map(|(path, why)| format!("{}, {why},", shown(git, &path)));
+    Ok(found.collect())
 }
 
 /// The files that make an image of a binary.

@@ -120,8 +120,8 @@ fn beside_a_clone(shared: &Shared, workspace: &mut Workspace, last: &Published) 
     let sha = clone.commit();
     let same = published(shared, &clone);
     is_of(&clone, &same, &sha);
+    // Not always the same digest: the path of a crate outside of the workspace's folder is in it.
     has_all(&clone, &same);
-    assert_eq!(same.digest, last.digest, "{}", same.stderr);
 }
 
 fn published(shared: &Shared, workspace: &Workspace) -> Published {

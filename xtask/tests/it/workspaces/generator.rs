@@ -11,8 +11,8 @@ use super::crates::{Crate, Shape, Table};
 use super::files::{way, write};
 use super::scripts::Script;
 use crate::harness::{Checkout, base};
-use pieces::add_piece;
 pub use pieces::{Piece, Subject};
+use pieces::{add_module, add_piece};
 pub use vendored::next_version;
 
 /// A variable that a crate or a build script asks for.
@@ -155,6 +155,10 @@ impl Workspace {
         }
         let pieces = self.random.usize(1..=4);
         (0..pieces).for_each(|_| add_piece(self, &mut app));
+        let mut pieces = self.pieces.iter();
+        if pieces.all(|piece| piece.subject == Subject::Variable) {
+            add_module(self, &mut app);
+        }
         self.connect(&mut app, &mut libraries);
 
         // A member that the binary does not need, and one that only tests do.
@@ -228,7 +232,7 @@ impl Workspace {
                 needing += 1;
             }
         }
-        pieces::add_module(self, &mut maker);
+        add_module(self, &mut maker);
         if needing == 0 {
             self.pieces.pop();
             std::fs::remove_dir_all(&maker.folder).unwrap();

@@ -86,6 +86,33 @@ fn bytes_are_compared_and_no_index_is_believed() {
 }
 
 #[test]
+fn what_is_not_committed_wherever_it_is() {
+    let files = ["a b.rs", "b.rs", "c.rs", "d.rs", "sub/e.rs", ".gitignore"];
+    let repository = Repository::with(&files.map(|name| (name, "*.txt\n")));
+    let uncommitted = || {
+        let git = Git::open(&repository.top).unwrap();
+        let mut found = git.uncommitted().unwrap();
+        found.sort();
+        let inside = |path: &PathBuf| path.strip_prefix(&repository.top).unwrap().to_owned();
+        let found: Vec<_> = found.iter().map(inside).collect();
+        found
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join("|")
+    };
+    assert_eq!(uncommitted(), "");
+    repository.git(&["update-index", "--skip-worktree", "b.rs", "d.rs"]);
+    repository.git(&["update-index", "--assume-unchanged", "c.rs"]);
+    assert_eq!(uncommitted(), "");
+    for name in ["a b.rs", "b.rs", "c.rs", "sub/new.rs", "ignored.txt"] {
+        repository.write(name, "2");
+    }
+    std::fs::remove_file(repository.top.join("sub/e.rs")).unwrap();
+    assert_eq!(uncommitted(), "a b.rs|b.rs|c.rs|sub/e.rs|sub/new.rs");
+}
+
+#[test]
 fn where_a_file_may_come_from() {
     let repository = Repository::with(&[("a.rs", "1"), (".gitignore", "*.txt\n")]);
     repository.write("new.rs", "1");
