@@ -56,7 +56,7 @@ pub struct Facts {
     pub head: Result<Head, Problem>,
     /// What goes into the image.
     pub sources: Result<Sources, Problem>,
-    /// What a Terraform plan reads and the commit does not have so; empty when nothing is deployed.
+    /// What a Terraform plan reads and the commit does not have so; empty for what never meets Terraform.
     pub terraform_changes: Result<Vec<Difference>, Problem>,
     /// Would the compiler be called as the last time?
     pub same_compiler: bool,
@@ -97,7 +97,7 @@ pub struct Plan {
     pub published: Option<Digest>,
     /// What is in the image and not in the commit.
     pub image_changes: Vec<Difference>,
-    /// What is in the plan and not in the commit.
+    /// What Terraform reads and is not in the commit.
     pub terraform_changes: Vec<Difference>,
     pub allow_dirty: bool,
     pub goal: Goal,

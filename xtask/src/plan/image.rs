@@ -160,6 +160,10 @@ pub fn uncommitted(
 ) -> (Vec<String>, Vec<Problem>) {
     let mut warnings = Vec::new();
     let mut problems = Vec::new();
+    let applied = match request.goal.deploys() {
+        true => "it is applied, and the tag says so",
+        false => "the tag says so",
+    };
     let consequences = [
         (
             image,
@@ -169,7 +173,7 @@ pub fn uncommitted(
         (
             terraform,
             "uncommitted Terraform",
-            "it is applied, and the tag says so",
+            applied,
         ),
     ];
     for (differences, what, consequence) in consequences {

@@ -190,9 +190,10 @@ async fn here(session: &Session, request: &Request, git: &anyhow::Result<Git>) -
             .map_err(|error| as_problem(&error)),
         Err(problem) => Err(problem),
     };
-    let terraform = git.and_then(|git| match request.goal.deploys() {
-        true => uncommitted_terraform(session, git).map_err(|error| as_problem(&error)),
-        false => Ok(Vec::new()),
+    // The tag of an image that is published is the one that a deploy looks for.
+    let terraform = git.and_then(|git| match request.goal {
+        Goal::Isolated => Ok(Vec::new()),
+        _ => uncommitted_terraform(session, git).map_err(|error| as_problem(&error)),
     });
     Here {
         head,
