@@ -6,6 +6,7 @@
 mod edits;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::harness::{Checkout, FakeBin, Shared, target_dir, which};
 use edits::{
@@ -40,11 +41,27 @@ const SAID: &str = r#"{
         format!("{banner} among {}", names.join(" "))
     }"#;
 
+/// What Docker keeps of a repository goes with this value, also when a test fails.
+struct Images(String);
+
+impl Drop for Images {
+    fn drop(&mut self) {
+        let script = r#"docker images --quiet "$1" | xargs -r docker rmi --force"#;
+        let removed = Command::new("sh")
+            .args(["-c", script, "sh", &self.0])
+            .output();
+        removed.unwrap();
+    }
+}
+
 /// The binary is prebuilt and committed, so that no build of the image compiles anything.
-fn with_a_context(shared: &Shared) -> Checkout {
+fn with_a_context(shared: &Shared) -> (Checkout, Images) {
     let checkout = layout();
     checkout.write(&format!("api/{TASK}"), &task_that_logs(SAID));
-    published(shared, &checkout, &["--allow-dirty"]).expect_code(0);
+    let ended = published(shared, &checkout, &["--allow-dirty"]).expect_code(0);
+    // `localhost:PORT/api:TAG@DIGEST`
+    let (tagged, _) = ended.stdout.split_once('@').unwrap();
+    let images = Images(tagged.rsplit_once(':').unwrap().0.to_owned());
     let prebuilt = checkout.root.join("prebuilt");
     std::fs::create_dir_all(&prebuilt).unwrap();
     std::fs::copy(compiled(), prebuilt.join("api")).unwrap();
@@ -71,7 +88,7 @@ fn with_a_context(shared: &Shared) -> Checkout {
         "dockerfile = \"docker/Dockerfile\"\ndocker_context = \".\"\n",
     );
     checkout.commit("a context");
-    checkout
+    (checkout, images)
 }
 
 /// The newest binary of the image that cargo has made.
@@ -91,7 +108,7 @@ fn edit(checkout: &Checkout, text: &str) {
 
 pub fn what_is_in_the_context_is_in_the_image() {
     let (shared, _alone) = Shared::alone();
-    let checkout = with_a_context(shared);
+    let (checkout, _images) = with_a_context(shared);
     in_three_ways(shared, &checkout, || edits::clone_of(&checkout), edit);
 
     let digest = |checkout: &Checkout| image(published(shared, checkout, &["--allow-dirty"]));
@@ -137,7 +154,7 @@ pub fn what_is_in_the_context_is_in_the_image() {
 
 pub fn what_the_context_leaves_out_is_no_edit() {
     let (shared, _alone) = Shared::alone();
-    let checkout = with_a_context(shared);
+    let (checkout, _images) = with_a_context(shared);
     let text = nonce();
     edit(&checkout, &text);
     let sha = checkout.commit("another text");
