@@ -170,11 +170,7 @@ pub fn uncommitted(
             "uncommitted changes",
             "they are in the image, and its tag says so",
         ),
-        (
-            terraform,
-            "uncommitted Terraform",
-            applied,
-        ),
+        (terraform, "uncommitted Terraform", applied),
     ];
     for (differences, what, consequence) in consequences {
         if differences.is_empty() {

@@ -161,11 +161,11 @@ fn what_terraform_may_read_is_planned() {
         let text = nonce();
         checkout.write(file, &text);
         arrives(tried(shared, &checkout), &text);
-        let text = nonce();
-        checkout.write(file, &text);
-        checkout.commit("another value");
-        arrives(tried(shared, &checkout), &text);
     }
+    let text = nonce();
+    checkout.write(files[0], &text);
+    checkout.commit("another value");
+    arrives(tried(shared, &checkout), &text);
 }
 
 const RENAMED: &str = "terraform/ecs-tasks/template/tasks.tf";
