@@ -1,7 +1,7 @@
 //! A property of random small workspaces: what the compiler reads leads to a new image when it is
 //! edited, and what it does not read to none.
 //!
-//! Each has a seed, which is printed. `XTASK_PROPERTY_SEEDS` says how many there are, `XTASK_PROPERTY_SEED`
+//! Each has a seed, which is printed. `XTASK_PROPERTY_SEEDS` asks for so many others, `XTASK_PROPERTY_SEED`
 //! takes one again, and `XTASK_PROPERTY_KEEP` leaves its folder for a look.
 
 mod check;
@@ -55,10 +55,13 @@ fn seeds() -> Vec<u64> {
     if let Some(seed) = number("XTASK_PROPERTY_SEED") {
         return vec![seed];
     }
-    // Others each time; five digits can be typed again.
+    // The same ten each time, so that a change is judged on what the one before was; asked for by
+    // number, others each time. Five digits can be typed again.
+    let asked = number("XTASK_PROPERTY_SEEDS");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let mut random = fastrand::Rng::with_seed(u64::from(now.subsec_nanos()) ^ now.as_secs());
-    let count = number("XTASK_PROPERTY_SEEDS").unwrap_or(10);
+    let first = asked.map_or(1, |_| u64::from(now.subsec_nanos()) ^ now.as_secs());
+    let mut random = fastrand::Rng::with_seed(first);
+    let count = asked.unwrap_or(10);
     (0..count).map(|_| random.u64(10_000..100_000)).collect()
 }
 

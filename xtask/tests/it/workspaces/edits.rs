@@ -33,7 +33,14 @@ impl Workspace {
         let pieces = 0..self.pieces.len();
         let files = pieces.filter(|index| self.pieces[*index].subject != Subject::Variable);
         let files: Vec<usize> = files.collect();
-        let index = self.random.choice(files).unwrap();
+        // What a build script finds by itself is the rarest, and the hardest to see.
+        let found = files.iter().copied();
+        let found: Vec<usize> = found
+            .filter(|index| self.pieces[*index].is_found())
+            .collect();
+        let prefer = self.chance(40) && !found.is_empty();
+        let index = self.random.choice(if prefer { found } else { files });
+        let index = index.unwrap();
         let piece = self.pieces[index].clone();
         match (piece.subject, self.random.u8(0..4)) {
             (Subject::OneOfMany, 0) => self.add_beside(&piece),

@@ -117,7 +117,7 @@ impl Workspace {
             file: moved(&piece.file),
             ..piece.clone()
         });
-        let clone = Workspace {
+        let mut clone = Workspace {
             checkout: Checkout {
                 root: moved(&self.checkout.root),
             },
@@ -140,6 +140,8 @@ impl Workspace {
             root: clone.top.clone(),
         };
         from.git(["clone", "--quiet", self.top.to_str().unwrap(), "."]);
+        // What git ignores stays where it is.
+        clone.unread.retain(|file| file.exists());
         clone
     }
 

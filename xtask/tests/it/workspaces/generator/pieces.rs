@@ -19,6 +19,13 @@ pub struct Piece {
     pub tracked: bool,
 }
 
+impl Piece {
+    /// Nobody names it: it is in a folder that is read as a whole.
+    pub fn is_found(&self) -> bool {
+        self.what.starts_with("one of")
+    }
+}
+
 /// What an edit does to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
