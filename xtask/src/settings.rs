@@ -147,14 +147,14 @@ impl Settings {
         self.project_dir.clone().or(python.map(Path::to_owned))
     }
 
-    /// How the image comes about.
+    /// How the image comes about. A Python project's is what its Dockerfile makes, whatever the builder.
     pub fn recipe(&self) -> Recipe {
-        let context = self.docker_context.clone();
         let python = || self.pyproject.as_ref().and_then(|_| self.project_folder());
-        match (self.builder, context.or_else(python)) {
-            (Builder::Docker, Some(context)) => Recipe::Context(context),
-            (Builder::Docker, None) => Recipe::Staged,
-            (Builder::Daemonless, _) => Recipe::Assembled,
+        match (self.builder, self.docker_context.clone(), python()) {
+            (_, Some(context), Some(_)) | (_, None, Some(context)) => Recipe::Context(context),
+            (Builder::Docker, Some(context), None) => Recipe::Context(context),
+            (Builder::Docker, None, None) => Recipe::Staged,
+            (Builder::Daemonless, _, None) => Recipe::Assembled,
         }
     }
 

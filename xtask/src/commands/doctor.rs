@@ -17,7 +17,7 @@ use crate::plan::wrong_account;
 use crate::sandbox::engine::{self, Engine};
 use crate::sandbox::{Sandbox, python};
 use crate::session::{Invocation, Session};
-use crate::settings::Builder;
+use crate::settings::Recipe;
 use crate::steps::preflight::as_problem;
 use crate::tools;
 use check::{Check, table};
@@ -235,7 +235,7 @@ async fn docker(session: &Session, tasks: &Tasks) -> anyhow::Result<String> {
         Ok(version) => return Ok(version),
         Err(problem) => problem,
     };
-    if session.settings.builder == Builder::Docker {
+    if session.settings.recipe() != Recipe::Assembled {
         return Err(problem.into());
     }
     let engine = match tasks {

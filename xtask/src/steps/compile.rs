@@ -29,6 +29,9 @@ use toolchain::{Toolchain, compiler, host_of, rustflags};
 /// The profile of the binary in the image; Cargo.toml says what it trades.
 const PROFILE: &str = "image";
 
+/// How often cargo is asked for a binary that another checkout takes away.
+const ATTEMPTS: usize = 3;
+
 /// What cargo made.
 #[derive(Debug, Clone)]
 pub struct Binary {
@@ -70,15 +73,41 @@ pub async fn compile(session: &Session) -> anyhow::Result<(Binary, Compiled)> {
     take_over(session, &layout, is_first).await?;
     let began = seconds(SystemTime::now());
     let inputs = build_inputs(session).await?;
-    let said = call_cargo(session, &layout).await?;
+    let (bytes, said) = built(session, &layout).await?;
     let name = layout.binary.clone();
-    let bytes = std::fs::read(&said.executable)
-        .with_context(|| format!("reading {}", said.executable.display()))?;
     let mut compiled = describe(settings, &git, layout, &said)?;
     require_still(&git, &compiled, &before, began)?;
     compiled.inputs = inputs;
     compiled.content = Some(content_of(&name, &bytes, settings.platform)?.to_string());
     Ok((Binary { name, bytes }, compiled))
+}
+
+/// What cargo makes of this checkout. Checkouts may share a folder for it, and whoever ends last wins
+/// there: then cargo is asked again, which has ours still.
+async fn built(session: &Session, layout: &Layout) -> anyhow::Result<(Vec<u8>, Said)> {
+    let mut executable = PathBuf::new();
+    for _ in 0..ATTEMPTS {
+        let mut said = call_cargo(session, layout).await?;
+        let bytes = std::fs::read(&said.executable)
+            .with_context(|| format!("reading {}", said.executable.display()))?;
+        let listed = dep_info::files_of(&said.executable)?.into_iter();
+        said.listed = listed
+            .map(|file| session.settings.root.join(file))
+            .collect();
+        if said.listed.contains(&layout.source) {
+            return Ok((bytes, said));
+        }
+        executable = said.executable;
+    }
+    Err(Problem::failed(
+        format!(
+            "{} is another checkout's each time: it does not come from {}",
+            executable.display(),
+            layout.source.display()
+        ),
+        "give each checkout a target folder of its own, or run the command again",
+    )
+    .into())
 }
 
 /// Since 1970; whole seconds are enough, as a compile takes longer than the doubt at its beginning.
@@ -91,6 +120,8 @@ fn seconds(time: SystemTime) -> i64 {
 #[derive(Debug, Default)]
 struct Said {
     executable: PathBuf,
+    /// The files that its dep-info names.
+    listed: Vec<PathBuf>,
     /// The folders of the user's own packages.
     packages: BTreeSet<PathBuf>,
     /// The output folders of their build scripts, with the package's ID.
@@ -195,21 +226,7 @@ fn describe(
     layout: Layout,
     said: &Said,
 ) -> anyhow::Result<Compiled> {
-    let listed = dep_info::files_of(&said.executable)?;
-    let listed = listed.into_iter().map(|file| settings.root.join(file));
-    let mut read = Read::of_listed(listed.collect(), &layout.products);
-    // Checkouts may share a folder for what cargo makes, and the last of them wins.
-    if !read.files.contains(&layout.source) {
-        return Err(Problem::failed(
-            format!(
-                "{} was built from another checkout meanwhile: it does not come from {}",
-                said.executable.display(),
-                layout.source.display()
-            ),
-            "run the command again",
-        )
-        .into());
-    }
+    let mut read = Read::of_listed(said.listed.clone(), &layout.products);
     let (inside, outside) = around(&settings.root, &said.packages, &git.top);
     read.files.extend(inside);
     read.around = outside;

@@ -9,7 +9,7 @@ use crate::names::{ContentTags, Digest, ImageTag};
 use crate::plan::image::{SameContent, tag_of};
 use crate::plan::{Facts, Goal, Plan, Request, plan};
 use crate::session::{Session, env_var};
-use crate::settings::{Builder, Recipe};
+use crate::settings::Recipe;
 use crate::steps::applied::still_stands;
 use crate::steps::claim::{me, stand};
 use crate::steps::compile::build_inputs;
@@ -97,9 +97,9 @@ async fn gather(session: &Session, request: &Request) -> Facts {
         }
     };
     let docker = async {
-        match settings.builder {
-            Builder::Docker => docker::server_version(&session.interrupt).await,
-            Builder::Daemonless => Ok(String::new()),
+        match settings.recipe() {
+            Recipe::Assembled => Ok(String::new()),
+            Recipe::Staged | Recipe::Context(_) => docker::server_version(&session.interrupt).await,
         }
     };
     let applied = async {
