@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::harness::{Checkout, Ended, FakeBin, Shared, request, which};
 
-const SKIPPED: &str = "is applied, and the state is as that apply left it";
+const SKIPPED: &str = "the state is as that apply left it";
 const STATE: &str = "/api-terraform-state-000000000000/ecs-tasks/test.tfstate";
 
 fn command(checkout: &Checkout) -> crate::harness::Invocation {
@@ -214,6 +214,9 @@ fn plan_steps_and_record_agree() {
     let (shared, _alone) = Shared::alone();
     let checkout = &shared.checkout;
     let before = checkout.git(["rev-parse", "HEAD"]);
+    // Compiled here and now, so that the last compile is of these sources.
+    checkout.another_image("first");
+    checkout.commit("sources of its own");
     command(checkout).run().expect_code(0);
     let nothing = |_: &Checkout| {};
     let docs = |checkout: &Checkout| {
@@ -222,12 +225,12 @@ fn plan_steps_and_record_agree() {
     };
     let edit = |checkout: &Checkout| checkout.another_image("agreed");
     let terraform = |checkout: &Checkout| {
-        checkout.as_committed();
         let file = "infra/ecs-tasks/template/agreed.tf";
         checkout.write(file, "locals {\n  agreed = true\n}\n");
         checkout.commit("only Terraform");
     };
     let forget = |checkout: &Checkout| {
+        checkout.as_committed();
         std::fs::remove_dir_all(checkout.root.join("target/xtask/compiled")).unwrap();
         checkout.write("docs/agreed.md", "other words");
         checkout.commit("nothing is known of a compile");
@@ -235,8 +238,8 @@ fn plan_steps_and_record_agree() {
     let cases: [(&str, Change<'_>, &str); 5] = [
         ("nothing", &nothing, "build skip, plan skip, apply skip"),
         ("docs", &docs, "build skip, plan skip, apply skip"),
-        ("an edit", &edit, "build run, plan run, apply ask"),
         ("Terraform", &terraform, "build skip, plan run, apply ask"),
+        ("an edit", &edit, "build run, plan run, apply ask"),
         ("no record", &forget, "build ask, plan run, apply ask"),
     ];
     let mut wrong = Vec::new();

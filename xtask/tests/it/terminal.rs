@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-use crate::harness::{Checkout, FakeBin};
+use crate::harness::{Checkout, FakeBin, which};
 
 /// A checkout with a sandbox of its own in which nothing was ever built or deployed.
 pub static UNBUILT: LazyLock<Checkout> = LazyLock::new(|| {
@@ -13,10 +13,13 @@ pub static UNBUILT: LazyLock<Checkout> = LazyLock::new(|| {
     checkout
 });
 
-/// A cargo that prints what a compile begins with, and then does as it is told.
+/// A cargo that prints what a compile begins with, and then does as it is told. It knows the packages.
 fn cargo(name: &str, then: &str) -> FakeBin {
+    let real = which("cargo");
+    let real = real.display();
     let script = format!(
         "#!/bin/sh
+[ \"$1\" = metadata ] && exec '{real}' \"$@\"
 echo '   Compiling serde v1.0.0' >&2
 {then}
 "

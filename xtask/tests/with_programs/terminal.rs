@@ -5,11 +5,13 @@ use std::path::Path;
 use expect_test::expect;
 use regex_lite::Regex;
 
-use crate::harness::{Checkout, FakeBin, Shared, filtered};
+use crate::harness::{Checkout, FakeBin, Shared, filtered, which};
 use crate::tmux::Tmux;
 
-/// A cargo that prints what a compile begins with, and goes on for as long as anybody looks.
+/// A cargo that prints what a compile begins with, and goes on for as long as anybody looks. It knows
+/// the packages.
 const STUCK_CARGO: &str = "#!/bin/sh
+[ \"$1\" = metadata ] && exec 'CARGO' \"$@\"
 echo '   Compiling serde v1.0.0' >&2
 echo '   Compiling a-crate-with-a-rather-long-name-that-no-narrow-terminal-has-room-for v1.0.0' >&2
 sleep 300
@@ -39,7 +41,8 @@ pub fn the_live_view_at_three_widths() {
     // Nothing was ever built or deployed in its sandbox.
     let unbuilt = Checkout::named("live-view");
     unbuilt.xtask(["sandbox", "up"]).run().expect_code(0);
-    let fake = FakeBin::named("stuck-cargo").script("cargo", STUCK_CARGO);
+    let script = STUCK_CARGO.replace("'CARGO'", &format!("'{}'", which("cargo").display()));
+    let fake = FakeBin::named("stuck-cargo").script("cargo", &script);
     let look = |width: usize| {
         let tmux = loop_in_a_window(width, &unbuilt, &fake.path("cargo"));
         let screen = tmux.wait_for(&["✓ plan", "waits for build", "2 crates"]);
