@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::failure::{Kind, Problem};
+use crate::ui;
 
 /// How often the user has asked to stop. Cheap to clone; every wait holds one.
 #[derive(Debug, Clone)]
@@ -122,12 +123,11 @@ impl Interrupt {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last words of the process")]
 fn leave(words: &Mutex<String>) -> ! {
     if let Ok(words) = words.lock()
         && !words.is_empty()
     {
-        eprintln!("{words}");
+        ui::last_words(&words);
     }
     std::process::exit(i32::from(Kind::Interrupted.exit_code()))
 }

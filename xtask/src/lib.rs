@@ -30,10 +30,15 @@ use crate::ui::event::Subject;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 /// The whole tool: reads the process's arguments, and returns its exit code.
-#[expect(clippy::print_stderr, reason = "there is no reporter yet")]
 pub fn main() -> ExitCode {
-    let matches = cli::Cli::command().get_matches();
-    let cli = cli::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = cli::Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Ok((cli::Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        // Help is one as well.
+        Err(error) => return ui::show_usage(&error),
+    };
     // One thread: the steps wait for other processes, and nothing here computes for long.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -41,7 +46,7 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: starting the runtime: {error}");
+            ui::last_words(&format!("error: starting the runtime: {error}"));
             return ExitCode::from(failure::Kind::Failed.exit_code());
         }
     };

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::ecs::Launch;
+use crate::clients::own_files;
 
 const FILE: &str = "launch.json";
 /// How many of the newest runs are looked at for one that was cut off.
@@ -50,16 +51,9 @@ impl LaunchRecord {
         work_dir.join("runs").join(run_id)
     }
 
-    /// Written beside and moved into place: a reader never sees half a record.
     pub fn save(&self, work_dir: &Path) -> anyhow::Result<()> {
-        let folder = Self::folder(work_dir, &self.run_id);
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let file = folder.join(FILE);
-        let beside = file.with_extension("new");
-        let text = serde_json::to_string_pretty(self).context("writing a launch as JSON")?;
-        std::fs::write(&beside, text)
-            .and_then(|()| std::fs::rename(&beside, &file))
-            .with_context(|| format!("writing {}", file.display()))
+        let text = serde_json::to_vec_pretty(self).context("writing a launch as JSON")?;
+        own_files::write(&Self::folder(work_dir, &self.run_id).join(FILE), &text)
     }
 
     /// The launches of this request that were not seen to their end, newest first.

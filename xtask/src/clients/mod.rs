@@ -17,6 +17,7 @@ pub mod hold;
 pub mod image;
 pub mod logs;
 pub mod objects;
+pub mod own_files;
 pub mod private_folder;
 pub mod process;
 pub mod registry;

@@ -2,11 +2,14 @@
 //! What a killed process has left is removed by the next one.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
+
+use super::own_files;
 
 const PREFIX: &str = "xtask-private-";
 const LOCK: &str = "lock";
@@ -45,19 +48,27 @@ impl PrivateFolder {
     }
 }
 
-/// Removes the folders whose process is gone. Those of other users cannot be opened, and stay.
+/// Removes the folders whose process is gone.
 fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if is_ours && is_left_behind(&entry.path()) {
+        let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_named_so && is_ours(&entry.path()) && is_left_behind(&entry.path()) {
             // Another call may be sweeping as well.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }
 
+/// Anybody may put anything under such a name into a folder that all users share.
+fn is_ours(path: &Path) -> bool {
+    let Ok(about) = std::fs::symlink_metadata(path) else {
+        return false;
+    };
+    about.is_dir() && about.uid() == rustix::process::geteuid().as_raw()
+}
+
 fn is_left_behind(folder: &Path) -> bool {
-    match File::open(folder.join(LOCK)) {
+    match own_files::open_regular(&folder.join(LOCK)) {
         Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let age = folder.metadata().and_then(|folder| folder.modified());
@@ -84,11 +95,20 @@ mod tests {
         }
         std::fs::write(dead.join(LOCK), "").unwrap();
         std::fs::write(dead.join("saved.tfplan"), "secret").unwrap();
+        // What another user may have put there: a pipe that nobody writes to, a link, a file.
+        let pipe = parent.path().join("xtask-private-pipe");
+        std::fs::create_dir(&pipe).unwrap();
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mkfifoat(rustix::fs::CWD, pipe.join(LOCK), mode).unwrap();
+        let link = parent.path().join("xtask-private-link");
+        std::os::unix::fs::symlink(&foreign, &link).unwrap();
+        std::fs::write(foreign.join(LOCK), "").unwrap();
         let next = PrivateFolder::make_in(parent.path()).unwrap();
         assert!(!dead.exists());
-        for folder in [living.path(), next.path(), &half_made, &foreign] {
+        for folder in [living.path(), next.path(), &half_made, &pipe, &link] {
             assert!(folder.is_dir(), "{}", folder.display());
         }
+        assert!(foreign.join(LOCK).is_file());
         let path = living.path().to_owned();
         drop(living);
         assert!(!path.exists());

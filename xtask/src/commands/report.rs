@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::cli::Report;
+use crate::clients::own_files;
 use crate::failure::Problem;
 use crate::names::did_you_mean;
 use crate::record::recorder::{SUMMARY, read_parts, runs};
@@ -23,7 +24,7 @@ pub fn run(args: &Report, session: &Session) -> anyhow::Result<u8> {
     let run = find(&folder, args.run.as_deref())?;
     let page = page(&folder.join(&run))?;
     let file = folder.join(&run).join("report.html");
-    std::fs::write(&file, page).with_context(|| format!("writing {}", file.display()))?;
+    own_files::write(&file, page.as_bytes())?;
     session
         .reporter
         .answer(&json!({ "run": run, "page": file }), file.display());

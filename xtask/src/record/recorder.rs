@@ -5,11 +5,11 @@
 //! - `summary.json`: the document of `--json`, when the loop has ended
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::clients::own_files;
 use crate::ui::Step;
 
 pub const SUMMARY: &str = "summary.json";
@@ -31,10 +31,7 @@ impl Recorder {
     /// Makes the folder, for its owner alone: what a task prints is nobody else's business.
     pub fn start(runs: &Path, run: &str) -> io::Result<Recorder> {
         let folder = runs.join(run);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
+        own_files::make_folder(&folder)?;
         Ok(Recorder {
             run: run.to_owned(),
             events: Bounded::new(&folder, "events", "jsonl", PART),
@@ -76,7 +73,7 @@ impl Recorder {
     /// The loop has ended: the summary, and older records make room.
     pub fn end(mut self, summary: &str) -> io::Result<()> {
         self.flush()?;
-        std::fs::write(self.folder.join(SUMMARY), summary)?;
+        own_files::create(&self.folder.join(SUMMARY))?.write_all(summary.as_bytes())?;
         self.folder
             .parent()
             .map_or(Ok(()), |runs| prune(runs, KEPT, ROOM))
@@ -128,7 +125,9 @@ impl Bounded {
             }
         }
         if self.file.is_none() {
-            self.file = Some(io::BufWriter::new(File::create(self.part(self.part))?));
+            self.file = Some(io::BufWriter::new(own_files::create(
+                &self.part(self.part),
+            )?));
         }
         self.size += line.len() + 1;
         match &mut self.file {

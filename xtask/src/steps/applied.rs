@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use crate::clients::own_files;
 use crate::clients::terraform::Basis;
 use crate::clients::terraform::outputs::Outputs;
 use crate::plan::in_common::{Applied, Standing};
@@ -55,12 +56,8 @@ pub async fn remember(session: &Session, basis: &Basis, outputs: &Outputs) -> an
         outputs: outputs.clone(),
         refreshed: basis.refreshed,
     };
-    let file = file(session);
     let text = serde_json::to_vec_pretty(&applied).context("the record of an apply")?;
-    // Two loops at once must not leave a mixture.
-    let new = file.with_extension(format!("{}.new", std::process::id()));
-    std::fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
-    std::fs::rename(&new, &file).with_context(|| format!("writing {}", file.display()))
+    own_files::write(&file(session), &text)
 }
 
 /// In the data directory, which each environment and the sandbox have of their own.

@@ -3,21 +3,30 @@
 //! Steps run side by side, but groups cannot: a step's lines are kept until it has ended.
 
 use super::event::Event;
+use super::gate::Safe;
 use super::lines::{Layout, lines};
-use super::sanitise::sanitise;
 use super::{Step, seconds};
 
 /// How many lines of a step are kept for its group; the record has them all.
 const KEPT: usize = 2000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct GithubLog {
-    kept: Vec<(Step, String)>,
+    kept: Vec<(Step, Safe)>,
+    /// Whether the colours of cargo and rustc are kept.
+    colors: bool,
 }
 
 impl GithubLog {
+    pub fn new(colors: bool) -> Self {
+        GithubLog {
+            kept: Vec::new(),
+            colors,
+        }
+    }
+
     /// What the event adds to the log.
-    pub fn show(&mut self, event: &Event) -> String {
+    pub fn show(&mut self, event: &Event) -> Safe {
         match event {
             Event::StepDetail { step, what } => self.keep(*step, what),
             Event::Output { step, line } => self.keep(*step, line),
@@ -38,65 +47,44 @@ impl GithubLog {
                 self.group(*step, &title)
             }
             Event::Warning { step, what } => {
-                format!("::warning title={}::{}\n", step.name(), message(what))
+                Safe::command("warning", Some(step.name()), &Safe::words(what))
             }
-            event => defuse_block(&lines(event, Layout::default())),
+            event => lines(event, Layout::default()),
         }
     }
 
-    fn keep(&mut self, step: Step, line: &str) -> String {
+    fn keep(&mut self, step: Step, line: &str) -> Safe {
         if self.kept.len() < KEPT {
             for line in line.lines() {
-                self.kept.push((step, defuse(&sanitise(line))));
+                self.kept.push((step, Safe::colored(line, self.colors)));
             }
         }
-        String::new()
+        Safe::default()
     }
 
-    fn group(&mut self, step: Step, title: &str) -> String {
-        let title = title.lines().next().unwrap_or_default();
+    fn group(&mut self, step: Step, title: &str) -> Safe {
+        let title = Safe::line(title.lines().next().unwrap_or_default());
         let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.kept)
             .into_iter()
             .partition(|(kept, _)| *kept == step);
         self.kept = others;
         if own.is_empty() {
-            return format!("{}\n", defuse(&sanitise(title)));
+            return title.each_line_after(|_| String::new());
         }
-        let mut text = format!("::group::{}\n", sanitise(title));
+        let mut text = Safe::command("group", None, &title);
         for (_, line) in own {
-            text.push_str(&line);
-            text.push('\n');
+            text.push(&line);
+            text.push_words("\n");
         }
-        text.push_str("::endgroup::\n");
+        text.push(&Safe::command("endgroup", None, &Safe::default()));
         text
     }
 }
 
 /// An error as an annotation: its first line is what the list of annotations shows.
-pub fn error(text: &str) -> String {
+pub fn error(text: &str) -> Safe {
     let text = text.trim_end().trim_start_matches("error: ");
-    format!("::error::{}\n", message(text))
-}
-
-/// The runner obeys what looks like one of its commands, wherever it comes from. A zero-width space
-/// makes it text.
-pub fn defuse(line: &str) -> String {
-    let line = line.replace("##[", "#\u{200b}#[");
-    match line.trim_start().strip_prefix("::") {
-        Some(rest) => format!(":\u{200b}:{rest}"),
-        None => line,
-    }
-}
-
-fn defuse_block(text: &str) -> String {
-    text.lines().map(|line| defuse(line) + "\n").collect()
-}
-
-/// The data of a workflow command.
-fn message(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    Safe::command("error", None, &Safe::colored(text, false))
 }
 
 #[cfg(test)]
@@ -106,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_steps_lines_are_in_its_own_group() {
-        let mut log = GithubLog::default();
+        let mut log = GithubLog::new(false);
         for (step, line) in [
             (Step::Build, "Compiling a"),
             (Step::Plan, "reading"),
@@ -117,7 +105,7 @@ mod tests {
                     step,
                     line: line.into()
                 }),
-                ""
+                Safe::default()
             );
         }
         let took = Duration::from_secs(12);
@@ -128,32 +116,24 @@ mod tests {
             took,
         };
         assert_eq!(
-            log.show(&finished(Step::Build)),
+            log.show(&finished(Step::Build)).for_github(),
             "::group::✓ build done (12 s)\nCompiling a\n:\u{200b}:set-env::x\n::endgroup::\n"
         );
         assert_eq!(
-            log.show(&finished(Step::Plan)),
+            log.show(&finished(Step::Plan)).for_github(),
             "::group::✓ plan done (12 s)\nreading\n::endgroup::\n"
         );
-        assert_eq!(log.show(&finished(Step::Plan)), "✓ plan done (12 s)\n");
+        assert_eq!(
+            log.show(&finished(Step::Plan)).for_github(),
+            "✓ plan done (12 s)\n"
+        );
     }
 
     #[test]
     fn annotations_keep_their_lines() {
         assert_eq!(
-            error("error: 50%\n  hint: x\n"),
+            error("error: 50%\n  hint: x\n").for_github(),
             "::error::50%25%0A  hint: x\n"
         );
-    }
-
-    #[test]
-    fn what_a_task_prints_is_no_command_to_the_runner() {
-        for (line, expected) in [
-            ("plain", "plain"),
-            ("  ::add-mask::x", ":\u{200b}:add-mask::x"),
-            ("a ##[error]b", "a #\u{200b}#[error]b"),
-        ] {
-            assert_eq!(defuse(line), expected);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::Event;
-use super::sanitise::sanitise;
+use super::gate::Safe;
 use super::{Step, seconds};
 
 /// Where a line's text begins: the sign, a space, the step's name, two spaces.
@@ -28,7 +28,7 @@ pub struct Layout {
 }
 
 /// A step's event; empty for what has no line of its own.
-pub fn lines(event: &Event, layout: Layout) -> String {
+pub fn lines(event: &Event, layout: Layout) -> Safe {
     match event {
         Event::StepStarted { step, what, .. } => render(*step, Mark::Started, None, what, layout),
         Event::StepDetail { step, what } => render(*step, Mark::Detail, None, what, layout),
@@ -59,21 +59,16 @@ pub fn lines(event: &Event, layout: Layout) -> String {
         } => render(*step, Mark::Skipped, Some(*took), "given up", layout),
         Event::StepSkipped { step, why } => render(*step, Mark::Skipped, None, why, layout),
         Event::Warning { step, what } => render(*step, Mark::Warning, None, what, layout),
-        _ => String::new(),
+        _ => Safe::default(),
     }
 }
 
 /// A block of text for people, line by line.
-pub fn block(text: &str) -> String {
-    let mut shown = String::new();
-    for line in text.lines() {
-        shown.push_str(&sanitise(line));
-        shown.push('\n');
-    }
-    shown
+pub fn block(text: &str) -> Safe {
+    Safe::words(text).each_line_after(|_| String::new())
 }
 
-fn render(step: Step, mark: Mark, took: Option<Duration>, what: &str, layout: Layout) -> String {
+fn render(step: Step, mark: Mark, took: Option<Duration>, what: &str, layout: Layout) -> Safe {
     let (sign, style) = match mark {
         Mark::Started => (" ", "1"),
         Mark::Detail => (" ", "2"),
@@ -86,7 +81,7 @@ fn render(step: Step, mark: Mark, took: Option<Duration>, what: &str, layout: La
     let took = took.unwrap_or_default();
     let mut what: Vec<String> = what
         .lines()
-        .map(|line| sanitise(line).into_owned())
+        .map(|line| Safe::line(line).as_str().to_owned())
         .collect();
     if what.is_empty() {
         what.push(String::new());
@@ -96,18 +91,16 @@ fn render(step: Step, mark: Mark, took: Option<Duration>, what: &str, layout: La
         let width = width.saturating_sub(INDENT).max(20);
         what = what.iter().flat_map(|line| fold(line, width)).collect();
     }
-    let mut text = String::new();
+    let mut text = Safe::default();
     for (index, line) in what.iter().enumerate() {
         let (sign, name) = if index == 0 {
             (sign, step.name())
         } else {
             (" ", "")
         };
-        if layout.color {
-            text.push_str(&format!("\x1b[{style}m{sign} {name:<8}\x1b[0m  {line}\n"));
-        } else {
-            text.push_str(&format!("{sign} {name:<8}  {line}\n"));
-        }
+        let head = Safe::line(&format!("{sign} {name:<8}"));
+        text.push(&head.painted(style, layout.color));
+        text.push_words(&format!("  {line}\n"));
     }
     text
 }
@@ -174,7 +167,7 @@ mod tests {
     use super::*;
 
     fn check(event: &Event, layout: Layout, expected: &str) {
-        assert_eq!(lines(event, layout), expected);
+        assert_eq!(lines(event, layout).as_str(), expected);
     }
 
     #[test]

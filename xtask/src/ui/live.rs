@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::Step;
+use super::gate::{Safe, Sequence};
 use super::lines::{columns, shorten};
 use super::plural::count;
-use super::sanitise::sanitise;
 use super::seconds;
 use super::timeline::{Progress, State, Timeline};
 
@@ -17,6 +17,14 @@ const BAR: usize = 12;
 /// The columns that a row keeps for its time: `9.9 s` and `119 s` are as long as it gets for two
 /// minutes, and a text that is cut must not jump when `10 s` is shorter.
 const ELAPSED: usize = 5;
+
+const LINE_ABOVE: Sequence = Safe::escape("\r\x1b[A");
+const CLEAR_LINE_ABOVE: Sequence = Safe::escape("\x1b[A\x1b[2K");
+const CLEAR_TO_THE_RIGHT: Sequence = Safe::escape("\x1b[K\n");
+const CLEAR_BELOW: Sequence = Safe::escape("\r\x1b[J");
+/// What is written between the two appears at once.
+const HOLD_THE_SCREEN: Sequence = Safe::escape("\x1b[?2026h");
+const SHOW_THE_SCREEN: Sequence = Safe::escape("\x1b[?2026l");
 
 /// The rows at a moment, each at most `width` columns. Pure.
 pub fn rows(timeline: &Timeline, now: Duration, width: usize, height: usize) -> Vec<Row> {
@@ -33,7 +41,7 @@ pub fn rows(timeline: &Timeline, now: Duration, width: usize, height: usize) -> 
             what.push_str(&progress_text(progress));
             what.push(' ');
         }
-        what.push_str(&sanitise(span.what.lines().next().unwrap_or_default()));
+        what.push_str(Safe::line(span.what.lines().next().unwrap_or_default()).as_str());
         if span.step == Step::Task && timeline.log_lines > 0 {
             let lines = usize::try_from(timeline.log_lines).unwrap_or(usize::MAX);
             what.push_str(&format!(" · {}", count(lines, "line")));
@@ -66,19 +74,15 @@ impl Row {
         columns(&self.sign) + columns(&self.name) + columns(&self.rest)
     }
 
-    fn paint(&self, color: bool) -> String {
-        if !color {
-            return format!("{}{}{}", self.sign, self.name, self.rest);
-        }
+    fn paint(&self, color: bool) -> Safe {
         let style = if self.sign.starts_with('·') {
             "2"
         } else {
             "36"
         };
-        format!(
-            "\x1b[{style}m{}{}\x1b[0m{}",
-            self.sign, self.name, self.rest
-        )
+        let mut row = Safe::line(&format!("{}{}", self.sign, self.name)).painted(style, color);
+        row.push(&Safe::line(&self.rest));
+        row
     }
 }
 
@@ -125,34 +129,35 @@ pub struct Region {
 impl Region {
     /// The characters that take the region off the screen. Rows may have wrapped since they were
     /// drawn, when the window became narrower.
-    pub fn erase(&mut self, width: usize) -> String {
+    pub fn erase(&mut self, width: usize) -> Safe {
         let lines = self.lines(width);
         self.drawn.clear();
-        if lines == 0 {
-            String::new()
-        } else {
+        let mut text = Safe::default();
+        if lines > 0 {
             // Line by line first: where all that is cleared at once begins in the first line, tmux
             // takes it for a cleared screen and keeps what was on it among what has scrolled away.
-            format!("{}\r\x1b[J", "\x1b[A\x1b[2K".repeat(lines))
+            text.push_escape(CLEAR_LINE_ABOVE, lines);
+            text.push_escape(CLEAR_BELOW, 1);
         }
+        text
     }
 
     /// The characters that put `rows` where the region is. Each row is overwritten in place, and the
     /// terminal is asked to show it all at once: nothing flickers.
-    pub fn redraw(&mut self, rows: &[Row], width: usize, color: bool) -> String {
+    pub fn redraw(&mut self, rows: &[Row], width: usize, color: bool) -> Safe {
         if rows.is_empty() {
             return self.erase(width);
         }
         let lines = self.lines(width);
-        let mut text = String::from("\x1b[?2026h");
-        if lines > 0 {
-            text.push_str(&format!("\x1b[{lines}A\r"));
-        }
+        let mut text = Safe::default();
+        text.push_escape(HOLD_THE_SCREEN, 1);
+        text.push_escape(LINE_ABOVE, lines);
         for row in rows {
-            text.push_str(&row.paint(color));
-            text.push_str("\x1b[K\n");
+            text.push(&row.paint(color));
+            text.push_escape(CLEAR_TO_THE_RIGHT, 1);
         }
-        text.push_str("\x1b[J\x1b[?2026l");
+        text.push_escape(CLEAR_BELOW, 1);
+        text.push_escape(SHOW_THE_SCREEN, 1);
         self.drawn = rows.iter().map(Row::columns).collect();
         text
     }
@@ -212,7 +217,9 @@ mod tests {
 
     fn shown_after(elapsed: Duration, width: usize) -> Vec<String> {
         let rows = rows(&timeline(), Duration::from_secs(1) + elapsed, width, 24);
-        rows.iter().map(|row| row.paint(false)).collect()
+        rows.iter()
+            .map(|row| row.paint(false).as_str().to_owned())
+            .collect()
     }
 
     #[test]
@@ -253,11 +260,11 @@ mod tests {
     #[test]
     fn a_region_takes_away_what_it_drew_even_when_it_wrapped() {
         let mut region = Region::default();
-        assert_eq!(region.erase(80), "");
+        assert!(region.erase(80).is_empty());
         let rows = rows(&timeline(), Duration::from_secs(13), 80, 24);
         region.redraw(&rows, 80, false);
         assert_eq!(
-            region.erase(40),
+            region.erase(40).as_str(),
             format!("{}\r\x1b[J", "\x1b[A\x1b[2K".repeat(6))
         );
         assert!(region.is_empty());

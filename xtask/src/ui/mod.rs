@@ -5,16 +5,17 @@
 //! task's log, JSON); progress is on stderr.
 
 pub mod event;
+pub mod gate;
 mod github_log;
 mod lines;
 mod live;
 pub mod plural;
-pub mod sanitise;
 mod screen;
 mod state;
 pub mod summary;
 pub mod task_log;
 pub mod timeline;
+mod without_reporter;
 
 use std::fmt::Display;
 use std::io::BufRead as _;
@@ -28,9 +29,11 @@ use serde_json::Value;
 use crate::outcome::Verdict;
 use crate::sandbox::engine::Engine;
 use event::{Event, Place, PlannedStep, Subject, TaskSeen};
-use screen::Surroundings;
+use screen::{Outputs, Surroundings};
 use state::State;
 use task_log::LogLine;
+
+pub use without_reporter::{last_words, show_usage};
 
 /// How often rows are redrawn and lines are written that have come since.
 const TICK: Duration = Duration::from_millis(80);
@@ -112,7 +115,7 @@ impl Reporter {
     pub fn new(options: Options) -> Self {
         let surroundings = Surroundings::look(options.color, options.verbose);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(options, surroundings)),
+            state: Mutex::new(State::new(options, surroundings, Outputs::of_the_process())),
             ended: Condvar::new(),
         });
         // A thread, since a step may block the runtime's only one; it ends with the last reporter.
@@ -334,18 +337,4 @@ pub fn seconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        for (millis, expected) in [
-            (40, "0.0 s"),
-            (9_900, "9.9 s"),
-            (59_000, "59 s"),
-            (200_000, "3 min 20 s"),
-        ] {
-            assert_eq!(seconds(Duration::from_millis(millis)), expected);
-        }
-    }
-}
+mod tests;

@@ -1,10 +1,12 @@
 //! The one place that writes to stdout and stderr.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
+use super::Step;
 use super::event::Event;
-use super::github_log::{self, GithubLog};
+use super::gate::Safe;
+use super::github_log::GithubLog;
 use super::lines::{Layout, block, lines};
 use super::live::{Region, rows};
 use super::timeline::Timeline;
@@ -36,6 +38,23 @@ pub struct Surroundings {
     pub live: bool,
     pub github: bool,
     pub verbose: bool,
+    /// Whether the colours of cargo and rustc pass; GitHub shows them as well.
+    pub tools_colors: bool,
+}
+
+/// Where bytes go.
+pub struct Outputs {
+    pub stdout: Box<dyn Write + Send>,
+    pub stderr: Box<dyn Write + Send>,
+}
+
+impl Outputs {
+    pub fn of_the_process() -> Self {
+        Outputs {
+            stdout: Box::new(std::io::stdout()),
+            stderr: Box::new(std::io::stderr()),
+        }
+    }
 }
 
 impl Surroundings {
@@ -45,12 +64,14 @@ impl Surroundings {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let allowed = !set("NO_COLOR") && !dumb;
         let stderr = std::io::stderr().is_terminal();
+        let github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         Surroundings {
             color_stdout: color.unwrap_or(allowed && std::io::stdout().is_terminal()),
             color_stderr: color.unwrap_or(allowed && stderr),
             live: stderr && !dumb,
-            github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            github,
             verbose,
+            tools_colors: color.unwrap_or(allowed && (stderr || github)),
         }
     }
 }
@@ -58,6 +79,7 @@ impl Surroundings {
 pub struct Screen {
     view: View,
     surroundings: Surroundings,
+    outputs: Outputs,
     /// Log lines and results that are not written yet, and where they go.
     buffer: Vec<u8>,
     buffer_stream: Stream,
@@ -69,9 +91,9 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn new(surroundings: Surroundings) -> Self {
+    pub fn new(surroundings: Surroundings, outputs: Outputs) -> Self {
         let view = if surroundings.github {
-            View::Github(GithubLog::default())
+            View::Github(GithubLog::new(surroundings.tools_colors))
         } else if surroundings.live {
             View::Live(Region::default())
         } else {
@@ -80,6 +102,7 @@ impl Screen {
         Screen {
             view,
             surroundings,
+            outputs,
             buffer: Vec::new(),
             buffer_stream: Stream::Stdout,
             stdout_closed: false,
@@ -96,21 +119,18 @@ impl Screen {
     pub fn show(&mut self, event: &Event, timeline: &Timeline, now: Duration, clock: &str) {
         let verbose = self.surroundings.verbose;
         let text = match event {
-            Event::Text { text } => {
-                self.quote(&block(text));
-                String::new()
-            }
+            Event::Text { text } => block(text),
             Event::Command { command } if verbose => block(&format!("             $ {command}")),
             Event::Output { step, line } if verbose && !self.is_github() => {
-                block(&format!("  {:<8}  | {line}", step.name()))
+                self.output(*step, line)
             }
             event => match &mut self.view {
                 View::Github(log) => log.show(event),
                 View::Live(_) => match event {
                     // The row shows it; a step that has no row keeps its words.
-                    Event::StepStarted { .. } | Event::StepProgress { .. } => String::new(),
+                    Event::StepStarted { .. } | Event::StepProgress { .. } => Safe::default(),
                     Event::StepDetail { step, .. } if timeline.is_running(*step) && !verbose => {
-                        String::new()
+                        Safe::default()
                     }
                     event => lines(
                         event,
@@ -136,25 +156,21 @@ impl Screen {
                 }
             },
         };
-        if !text.is_empty() {
-            self.stderr(&text);
+        let has_text = !text.is_empty();
+        if has_text {
+            self.stderr(text);
         }
         if let View::Live(region) = &self.view
-            && (!text.is_empty() || region.is_empty())
+            && (has_text || region.is_empty())
         {
             self.redraw(timeline, now);
         }
     }
 
     /// A line of a log or a result. It is written with the next tick, or when many have come.
-    pub fn line(&mut self, stream: Stream, line: &str, timeline: &Timeline, now: Duration) {
+    pub fn line(&mut self, stream: Stream, line: Safe, timeline: &Timeline, now: Duration) {
         self.buffer_stream = stream;
-        if self.is_github() {
-            self.buffer
-                .extend_from_slice(github_log::defuse(line).as_bytes());
-        } else {
-            self.buffer.extend_from_slice(line.as_bytes());
-        }
+        self.buffer.extend(line.into_bytes(self.is_github()));
         self.buffer.push(b'\n');
         if self.buffer.len() >= BUFFER {
             self.flush();
@@ -170,7 +186,7 @@ impl Screen {
 
     /// A question on stderr; the answer is read while nothing is redrawn.
     pub fn begin_question(&mut self, question: &str) {
-        self.stderr(question);
+        self.stderr(Safe::words(question));
         self.suspended = true;
     }
 
@@ -185,24 +201,28 @@ impl Screen {
     }
 
     /// Text that stays, above the rows.
-    pub fn stderr(&mut self, text: &str) {
+    pub fn stderr(&mut self, text: Safe) {
         self.flush();
         self.erase();
-        // There is nobody left to tell when stderr is closed.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        self.write_stderr(text);
     }
 
-    /// Words of others among ours: in a CI job they must not command the runner.
-    pub fn quote(&mut self, text: &str) {
-        if self.is_github() {
-            let text: String = text
-                .lines()
-                .map(|line| github_log::defuse(line) + "\n")
-                .collect();
-            self.stderr(&text);
-        } else {
-            self.stderr(text);
-        }
+    /// Words that a child printed, in its colours where they can be shown.
+    pub fn quoted(&self, text: &str) -> Safe {
+        Safe::colored(text, self.surroundings.tools_colors)
+    }
+
+    fn output(&self, step: Step, line: &str) -> Safe {
+        let mut text = Safe::line(&format!("  {:<8}  | ", step.name()));
+        text.push(&self.quoted(line));
+        text.push_words("\n");
+        text
+    }
+
+    fn write_stderr(&mut self, text: Safe) {
+        let bytes = text.into_bytes(self.is_github());
+        // There is nobody left to tell when stderr is closed.
+        let _ = self.outputs.stderr.write_all(&bytes);
     }
 
     fn flush(&mut self) {
@@ -211,10 +231,10 @@ impl Screen {
         }
         self.erase();
         match self.buffer_stream {
-            Stream::Stderr => drop(std::io::stderr().lock().write_all(&self.buffer)),
+            Stream::Stderr => drop(self.outputs.stderr.write_all(&self.buffer)),
             Stream::Stdout if self.stdout_closed => {}
             Stream::Stdout => {
-                let mut stdout = std::io::stdout().lock();
+                let stdout = &mut self.outputs.stdout;
                 let written = stdout.write_all(&self.buffer).and_then(|()| stdout.flush());
                 if let Err(error) = written {
                     // Nothing more can be said there, and the loop goes on, since a task must not be
@@ -222,7 +242,7 @@ impl Screen {
                     self.stdout_closed = true;
                     if error.kind() != std::io::ErrorKind::BrokenPipe {
                         let text = format!("warning: writing to stdout: {error}\n");
-                        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                        self.write_stderr(Safe::words(&text));
                     }
                 }
             }
@@ -233,7 +253,7 @@ impl Screen {
     fn erase(&mut self) {
         if let View::Live(region) = &mut self.view {
             let text = region.erase(window().0);
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            self.write_stderr(text);
         }
     }
 
@@ -247,20 +267,18 @@ impl Screen {
             let rows = rows(timeline, now, width, height);
             if !(rows.is_empty() && region.is_empty()) {
                 let text = region.redraw(&rows, width, color);
-                let _ = std::io::stderr().lock().write_all(text.as_bytes());
+                self.write_stderr(text);
             }
         }
     }
 }
 
 /// The time of day before the first line; the others stay under its text.
-fn with_time(text: &str, clock: &str) -> String {
-    let mut shown = String::new();
-    for (index, line) in text.lines().enumerate() {
+fn with_time(text: &Safe, clock: &str) -> Safe {
+    text.each_line_after(|index| {
         let clock = if index == 0 { clock } else { "" };
-        shown.push_str(&format!("{clock:<9} {line}\n"));
-    }
-    shown
+        format!("{clock:<9} ")
+    })
 }
 
 /// Columns and rows of the terminal on stderr.
@@ -275,12 +293,12 @@ fn window() -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::with_time;
+    use super::*;
 
     #[test]
     fn only_the_first_line_has_the_time() {
         assert_eq!(
-            with_time("! plan      a\n            b\n", "03:04:05Z"),
+            with_time(&Safe::words("! plan      a\n            b\n"), "03:04:05Z").as_str(),
             "03:04:05Z ! plan      a\n                      b\n"
         );
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::event::{Event, Place, SCHEMA, Stamped, Subject};
-use super::screen::{Screen, Stream, Surroundings};
+use super::gate::Safe;
+use super::screen::{Outputs, Screen, Stream, Surroundings};
 use super::summary::Summary;
 use super::task_log::{self, LogLine};
 use super::timeline::{self, Timeline};
@@ -35,11 +36,11 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(options: Options, surroundings: Surroundings) -> Self {
+    pub fn new(options: Options, surroundings: Surroundings, outputs: Outputs) -> Self {
         State {
             options,
             surroundings,
-            screen: Screen::new(surroundings),
+            screen: Screen::new(surroundings, outputs),
             timeline: Timeline::default(),
             since: Instant::now(),
             started_at: SystemTime::now(),
@@ -98,7 +99,7 @@ impl State {
             .map_err(|error| {
                 self.recorder = None;
                 let text = format!("warning: no record of this run is kept: {error}\n");
-                self.screen.stderr(&text);
+                self.screen.stderr(Safe::words(&text));
             })
             .ok()
     }
@@ -153,13 +154,14 @@ impl State {
         } else {
             task_log::readable(line, color)
         };
-        self.screen.line(stream, &shown, &self.timeline, at);
+        self.screen.line(stream, shown, &self.timeline, at);
     }
 
     pub fn result(&mut self, value: Value, text: &str) {
         self.emit(Event::Result { value });
         if self.options.json == Json::No {
             let at = self.since.elapsed();
+            let text = Safe::words(text);
             self.screen.line(Stream::Stdout, text, &self.timeline, at);
         }
     }
@@ -204,7 +206,7 @@ impl State {
         let summary = self.summary(code, error.as_ref());
         // A command of one or two steps has no time to account for.
         if summary.steps_run() > 2 {
-            self.screen.stderr(&summary.render());
+            self.screen.stderr(Safe::words(&summary.render()));
         }
         self.close_loop(summary);
         code
@@ -239,7 +241,7 @@ impl State {
         if self.options.json == Json::Document {
             self.screen.close();
             self.screen
-                .line(Stream::Stdout, &document, &self.timeline, at);
+                .line(Stream::Stdout, Safe::json(&document), &self.timeline, at);
         }
         self.tell(
             at,
@@ -266,9 +268,10 @@ impl State {
         for file in files {
             text.push_str(&format!("\nall of its output: {}\n", file.display()));
         }
-        self.screen.quote(&text);
+        let shown = self.screen.quoted(&text);
+        self.screen.stderr(shown);
         if self.screen.is_github() {
-            self.screen.stderr(&github_log::error(&text));
+            self.screen.stderr(github_log::error(&text));
         }
     }
 
@@ -293,7 +296,8 @@ impl State {
             self.recorded(written);
         }
         if to_stdout {
-            self.screen.line(Stream::Stdout, &line, &self.timeline, at);
+            let line = Safe::json(&line);
+            self.screen.line(Stream::Stdout, line, &self.timeline, at);
         }
     }
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::ecr::Login;
+use super::own_files;
 use super::private_folder::PrivateFolder;
 use super::process::{Finished, Program};
 use crate::failure::Problem;
@@ -40,8 +41,7 @@ impl Session {
             }
         }
         let file = config.path().join("config.json");
-        std::fs::write(&file, content.to_string())
-            .with_context(|| format!("writing {}", file.display()))?;
+        own_files::write(&file, content.to_string().as_bytes())?;
         Ok(Session { config })
     }
 

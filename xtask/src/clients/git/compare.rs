@@ -154,10 +154,6 @@ impl<'a> Comparison<'a> {
         let Ok(about) = std::fs::symlink_metadata(&path) else {
             return self.gone(&path);
         };
-        // A folder, as a submodule is one, has no bytes of its own.
-        if about.is_dir() {
-            return Ok(());
-        }
         if about.is_symlink() {
             let target = std::fs::read_link(&path)
                 .with_context(|| format!("reading the link {}", path.display()))?;
@@ -167,6 +163,10 @@ impl<'a> Comparison<'a> {
                 Ok(target) if target.is_file() => self.add(&target),
                 _ => Ok(()),
             };
+        }
+        // A folder, as a submodule is one, has no bytes of its own, nor has a pipe.
+        if !about.is_file() {
+            return Ok(());
         }
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         self.compare(&path, &bytes, false)

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::reads::is_configuration;
 use super::reads::manifest::Manifest;
 use super::{Terraform, providers};
+use crate::clients::own_files;
 use crate::interrupt::Interrupt;
 
 impl Terraform {
@@ -71,8 +72,7 @@ impl Terraform {
     }
 
     fn write_stamp(&self, stamp: &str) -> anyhow::Result<()> {
-        let file = self.stamp_file();
-        std::fs::write(&file, stamp).with_context(|| format!("writing {}", file.display()))
+        own_files::write(&self.stamp_file(), stamp.as_bytes())
     }
 
     /// The configuration of the root and of every module of the last init, the lock file, the backend's

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::read::{Marks, Read, hex};
+use crate::clients::own_files;
 use crate::layout::Layout;
 use crate::session::env_var;
 use crate::settings::Settings;
@@ -59,16 +60,8 @@ impl Compiled {
     }
 
     pub fn write(&self, settings: &Settings) -> anyhow::Result<()> {
-        let file = file(settings);
-        let writing = || format!("writing {}", file.display());
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).with_context(writing)?;
-        }
-        let text = serde_json::to_vec_pretty(self).with_context(writing)?;
-        // Two calls at once must not leave a mixture.
-        let new = file.with_extension(format!("{}.new", std::process::id()));
-        std::fs::write(&new, text).with_context(writing)?;
-        std::fs::rename(&new, &file).with_context(writing)
+        let text = serde_json::to_vec_pretty(self).context("the record of a compile")?;
+        own_files::write(&file(settings), &text)
     }
 
     /// Would the compiler be called the same way, in the same environment? `inputs` is of now.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::clients::git::Git;
+use crate::clients::own_files;
 
 /// The content of a file, or that there is none.
 pub type Marks = BTreeMap<PathBuf, String>;
@@ -76,9 +77,9 @@ pub fn changed(before: &Marks, now: &Marks) -> Vec<PathBuf> {
 }
 
 fn mark(file: &Path) -> anyhow::Result<String> {
-    match std::fs::read(file) {
+    match own_files::read_regular(file) {
         Ok(bytes) => Ok(hex(&Sha256::digest(bytes))),
-        // A folder where a file was: nothing that can be compiled.
+        // A folder or a pipe where a file was: nothing that can be compiled.
         Err(_) if !file.is_file() => Ok(ABSENT.to_owned()),
         Err(error) => Err(error).with_context(|| format!("reading {}", file.display())),
     }

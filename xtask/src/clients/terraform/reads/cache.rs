@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::manifest::Call;
 use super::mentions::Mention;
+use crate::clients::own_files;
 
 /// Other rules find other things in the same files.
 const RULES: [&str; 8] = [
@@ -90,12 +91,6 @@ impl Cache {
         let Ok(text) = serde_json::to_vec(&self.now) else {
             return;
         };
-        // Two loops at once must not leave a mixture.
-        let new = self
-            .file
-            .with_extension(format!("{}.new", std::process::id()));
-        if std::fs::write(&new, text).is_ok() {
-            let _ = std::fs::rename(&new, &self.file);
-        }
+        let _ = own_files::write(&self.file, &text);
     }
 }
