@@ -33,6 +33,7 @@ use screen::{Outputs, Surroundings};
 use state::State;
 use task_log::LogLine;
 
+pub use screen::can_ask;
 pub use without_reporter::{last_words, show_usage};
 
 /// How often rows are redrawn and lines are written that have come since.

@@ -1,4 +1,5 @@
 //! The one place that writes to stdout and stderr.
+#![expect(clippy::disallowed_methods, reason = "this is where the gate leads to")]
 
 use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
@@ -279,6 +280,11 @@ fn with_time(text: &Safe, clock: &str) -> Safe {
         let clock = if index == 0 { clock } else { "" };
         format!("{clock:<9} ")
     })
+}
+
+/// Whether somebody sits there who reads a question and answers it.
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Columns and rows of the terminal on stderr.

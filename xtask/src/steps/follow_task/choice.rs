@@ -1,11 +1,9 @@
 //! What becomes of a running task when the user asks us to stop.
 
-use std::io::IsTerminal as _;
-
 use tokio::sync::oneshot;
 
 use crate::cli::OnInterrupt;
-use crate::ui::Reporter;
+use crate::ui::{self, Reporter};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
@@ -17,8 +15,7 @@ pub enum Choice {
 /// None: the user is to be asked. Off a terminal nobody can be, and the task is stopped, as a
 /// cancelled CI job or `kill` means it; so it is on SIGTERM, which no person at a terminal sends.
 pub fn of(wish: Option<OnInterrupt>, terminate: bool) -> Option<Choice> {
-    let on_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    decide(wish, on_terminal && !terminate)
+    decide(wish, ui::can_ask() && !terminate)
 }
 
 fn decide(wish: Option<OnInterrupt>, can_ask: bool) -> Option<Choice> {
