@@ -35,6 +35,8 @@ pub struct Settings {
     docker_context: Option<PathBuf>,
     pub ecr_repository: String,
     pub builder: Builder,
+    /// Variables that a compile sees although they may be keys.
+    pub build_environment: Vec<String>,
     /// Another repository of the same registry whose layers a push may link instead of uploading.
     pub mount_from: Option<String>,
     pub platform: Platform,
@@ -229,6 +231,7 @@ pub fn resolve(
     let builder = reader
         .optional_parsed("builder", parse_builder)
         .unwrap_or(default_builder);
+    let build_environment = reader.list("build_environment");
     let mount_from = reader.optional_text("mount_from", None);
     let platform = reader
         .parsed("platform", Platform::parse)
@@ -299,6 +302,7 @@ pub fn resolve(
         package,
         ecr_repository,
         builder,
+        build_environment,
         mount_from,
         platform,
         github_repository,

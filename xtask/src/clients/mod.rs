@@ -5,6 +5,7 @@
 pub mod answering;
 pub mod attestations;
 pub mod aws;
+pub mod build_environment;
 pub mod cargo;
 pub mod docker;
 pub mod ecr;

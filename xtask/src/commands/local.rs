@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use crate::catalog::local_env::{self, Environment};
 use crate::cli::Local;
+use crate::clients::build_environment::withhold;
 use crate::clients::cargo::cargo;
 use crate::clients::process::{Program, Source, status_code};
 use crate::clients::secrets::resolve;
@@ -154,9 +156,7 @@ async fn natively(
             .args(["run"])
             .args(words)
             .current_dir(&settings.root.join(project_dir(settings)?)),
-        None => cargo()
-            .args(["run", "--quiet", "--package", &settings.package])
-            .args(["--bin", &Layout::read(settings)?.binary, "--"])
+        None => Program::new(built(session).await?)
             .args(words)
             .current_dir(&settings.root),
     };
@@ -170,6 +170,44 @@ async fn natively(
             .env("AWS_EC2_METADATA_DISABLED", "true");
     }
     follow(session, program.envs(&variables)).await
+}
+
+/// The binary, compiled without what it gets when it runs: a build script has no use for the task's
+/// secrets.
+async fn built(session: &Session) -> anyhow::Result<PathBuf> {
+    let settings = &session.settings;
+    let binary = Layout::read(settings)?.binary;
+    let program = withhold(cargo(), &settings.build_environment)
+        .args(["build", "--quiet", "--package", &settings.package])
+        .args(["--bin", &binary])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(&settings.root);
+    let shown = program.shown().to_owned();
+    session.reporter.command(&shown);
+    let mut executable = None;
+    let finished = program
+        .run(&session.interrupt, |source, line| match source {
+            Source::Stderr => session.reporter.text(line),
+            Source::Stdout => executable = executable_of(line, &binary).or(executable.take()),
+        })
+        .await?;
+    if finished.interrupted || !finished.status.success() {
+        // The compiler's words were shown as they came.
+        return Err(match finished.interrupted {
+            true => Problem::interrupted(format!("interrupted `{shown}`")).into(),
+            false => anyhow::anyhow!("`{shown}` ended with {}", finished.how()),
+        });
+    }
+    executable.with_context(|| format!("`{shown}` made no binary `{binary}`"))
+}
+
+/// Where a line of cargo's JSON says that this binary is.
+fn executable_of(line: &str, binary: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let target = &message["target"];
+    let ours = target["name"] == binary && target["kind"][0] == "bin";
+    let executable = message["executable"].as_str().filter(|_| ours)?;
+    Some(executable.into())
 }
 
 /// The image of the working tree, with the variables handed over by name: a secret is on no command line.

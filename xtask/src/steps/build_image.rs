@@ -68,15 +68,17 @@ async fn docker_build(
     (context, dockerfile): (&Path, &Path),
 ) -> anyhow::Result<BuiltImage> {
     let reference = plan.repository.reference(tag);
-    docker::build(
+    let build = docker::Build {
         context,
         dockerfile,
-        &reference,
-        session.settings.platform,
-        tag.is_dirty().then_some(image::UNCOMMITTED),
-        &session.interrupt,
-        |line| session.reporter.output(Step::Build, line),
-    )
+        reference: &reference,
+        platform: session.settings.platform,
+        label: tag.is_dirty().then_some(image::UNCOMMITTED),
+        passed: &session.settings.build_environment,
+    };
+    docker::build(&build, &session.interrupt, |line| {
+        session.reporter.output(Step::Build, line);
+    })
     .await
     .with_context(|| format!("building the image from {}", dockerfile.display()))?;
     Ok(BuiltImage::InDocker(reference))

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::clients::build_environment::{is_withheld, withhold};
 use crate::clients::cargo::{cargo, dep_info, without_us};
 use crate::clients::git::Git;
 use crate::clients::process::{Program, Source};
@@ -137,7 +138,7 @@ async fn call_cargo(session: &Session, layout: &Layout) -> anyhow::Result<Said> 
         Toolchain::Native(_) => cargo().arg("build"),
         Toolchain::Zig(_) => without_us(Program::new("cargo-zigbuild")).arg("zigbuild"),
     };
-    program = program
+    program = withhold(program, &settings.build_environment)
         .args(["--locked", "--profile", PROFILE])
         .args(["--package", &settings.package, "--bin", &layout.binary])
         .args(["--target", toolchain.triple()])
@@ -240,7 +241,10 @@ fn describe(
     let marks = read.marks(git)?;
     let packages = said.packages.iter().cloned().collect();
     let mut compiled = Compiled::new(layout, packages, read, marks);
-    compiled.variables = dep_info::variables_of(&profiles).map(values_of);
+    // Those that are withheld are the same each time: not there.
+    let seen = |name: &String| !is_withheld(name, &settings.build_environment);
+    compiled.variables = dep_info::variables_of(&profiles)
+        .map(|names| values_of(names.into_iter().filter(seen)));
     Ok(compiled)
 }
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use super::build_environment::withhold;
 use super::ecr::Login;
 use super::own_files;
 use super::private_folder::PrivateFolder;
@@ -58,30 +59,44 @@ impl Session {
     }
 }
 
-/// Builds the image of a staged context, with the classic builder or BuildKit, whichever is there.
-/// A label gives the same files another digest.
+/// An image to build from a context that was staged.
+pub struct Build<'a> {
+    pub context: &'a Path,
+    pub dockerfile: &'a Path,
+    pub reference: &'a str,
+    pub platform: Platform,
+    /// Gives the same files another digest.
+    pub label: Option<&'a str>,
+    /// Which of the variables that are withheld it sees all the same.
+    pub passed: &'a [String],
+}
+
+/// With the classic builder or BuildKit, whichever is there.
 pub async fn build(
-    context: &Path,
-    dockerfile: &Path,
-    reference: &str,
-    platform: Platform,
-    label: Option<&str>,
+    build: &Build<'_>,
     interrupt: &Interrupt,
     mut on_line: impl FnMut(&str),
 ) -> anyhow::Result<()> {
-    let program = Program::new("docker")
-        .args(["build", "--platform", platform.as_str(), "--tag", reference])
-        .args(label.map(|label| format!("--label={label}=true")))
+    let program = withhold(Program::new("docker"), build.passed)
+        .args(["build", "--platform", build.platform.as_str()])
+        .args(["--tag", build.reference])
+        .args(build.label.map(|label| format!("--label={label}=true")))
         // An index with provenance would make the digest that runs another one than the one pushed.
         .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
         .arg("--file")
-        .arg(dockerfile)
-        .arg(context);
+        .arg(build.dockerfile)
+        .arg(build.context);
     let shown = program.shown().to_owned();
     program
         .run(interrupt, |_, line| on_line(line))
         .await?
         .success(&shown)
+}
+
+/// Writes an image of the local Docker to a file, as `docker save` does.
+pub async fn save(reference: &str, file: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
+    let program = Program::new("docker").args(["save", "--output"]).arg(file);
+    program.arg(reference).read(interrupt).await.map(drop)
 }
 
 /// Is there an Engine that answers? Its version.
