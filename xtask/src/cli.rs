@@ -109,6 +109,26 @@ pub enum Command {
     )]
     BuildAndPublish(BuildAndPublish),
 
+    /// Build the image of HEAD and write it to a file
+    ///
+    /// For a job that has no rights in AWS: nothing is asked of it. The commit must be all that there
+    /// is, for the image is to bear its SHA. stdout has one line, the image's digest, with which
+    /// another job can publish the file.
+    #[command(
+        after_help = "Examples:\n  cargo xtask build --output image.tar\n  cargo xtask build --output image.tar --json"
+    )]
+    Build(Build),
+
+    /// Push an image that `build` wrote to a file
+    ///
+    /// It must be the image of HEAD, and the one with this digest. Nothing of what it is made of runs.
+    /// --attest records that CI built it, which protected environments ask for. stdout has one line:
+    /// the image's reference with its digest.
+    #[command(
+        after_help = "Examples:\n  cargo xtask publish image.tar --digest sha256:0000000000000000000000000000000000000000000000000000000000000000\n  cargo xtask publish image.tar --attest --digest sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    )]
+    Publish(Publish),
+
     /// Apply HEAD's Terraform and image in TEST
     ///
     /// The image must be in ECR (`build-and-publish` puts it there) and auto-deploy must be paused;
@@ -266,7 +286,7 @@ pub enum Command {
 
     /// List the last loops: when, what, how long, how they ended
     ///
-    /// Every try, run, deploy and build-and-publish leaves a record under target/xtask/runs; the
+    /// Every try, run, build, publish and deploy leaves a record under target/xtask/runs; the
     /// newest 50 are kept.
     #[command(
         after_help = "Examples:\n  cargo xtask history\n  cargo xtask history --limit 5 --json"

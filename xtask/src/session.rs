@@ -29,7 +29,15 @@ use crate::ui::event::{Place, Subject};
 use crate::ui::{Reporter, Step};
 
 /// The commands that leave a record.
-const RECORDED: [&str; 5] = ["try", "run", "build-and-publish", "deploy", "deploy-test"];
+const RECORDED: [&str; 7] = [
+    "try",
+    "run",
+    "build",
+    "publish",
+    "build-and-publish",
+    "deploy",
+    "deploy-test",
+];
 
 /// What was asked for on the command line, and where it is reported.
 pub struct Invocation {

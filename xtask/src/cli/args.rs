@@ -4,19 +4,36 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::launch::{LaunchOptions, key_value};
 use crate::catalog::new_task::OnS3;
-use crate::names::TaskName;
+use crate::names::{Digest, TaskName};
 
 #[derive(Debug, Args)]
 pub struct BuildAndPublish {
     /// Publish uncommitted changes under a tag that says so
     #[arg(long)]
     pub allow_dirty: bool,
-    /// Build it anew, and record that CI built it; the role of CI alone may
-    #[arg(long, conflicts_with = "allow_dirty")]
-    pub attest: bool,
     /// Show what would be done, and stop
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Where the image is written to, as an OCI image layout in a tar
+    #[arg(long, value_name = "FILE")]
+    pub output: std::path::PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Publish {
+    /// What `build` wrote
+    #[arg(value_name = "FILE")]
+    pub file: std::path::PathBuf,
+    /// What `build` printed: another image is refused
+    #[arg(long, value_name = "DIGEST", value_parser = Digest::parse)]
+    pub digest: Digest,
+    /// Record that CI built it; the role of CI alone may
+    #[arg(long)]
+    pub attest: bool,
 }
 
 #[derive(Debug, Args)]

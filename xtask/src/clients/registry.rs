@@ -4,6 +4,8 @@
 //! Each blob goes up in one request: ECR is reported to drop what follows the first chunk of a
 //! chunked upload.
 
+mod archived;
+
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -127,19 +129,30 @@ impl Registry {
 
     /// The bytes that had to be uploaded; None when the registry has the blob.
     async fn ensure(&self, blob: &Blob, mount_from: Option<&str>) -> anyhow::Result<Option<u64>> {
-        let tried = format!("pushing {} to {}", blob.digest.short(), self.shown());
+        if self.has(&blob.digest).await? {
+            return Ok(None);
+        }
+        self.upload(blob, mount_from).await
+    }
+
+    async fn has(&self, digest: &Digest) -> anyhow::Result<bool> {
+        let tried = format!("pushing {} to {}", digest.short(), self.shown());
         let asked = self
-            .call(&self.get("HEAD", &format!("blobs/{}", blob.digest)), &tried)
+            .call(&self.get("HEAD", &format!("blobs/{digest}")), &tried)
             .await?;
         match asked.status {
-            200 => return Ok(None),
-            404 => {}
-            _ => return Err(refusal(&asked, &tried)),
+            200 => Ok(true),
+            404 => Ok(false),
+            _ => Err(refusal(&asked, &tried)),
         }
-        // An upload that broke off cannot be taken up again: a new one begins.
+    }
+
+    /// An upload that broke off cannot be taken up again: a new one begins.
+    async fn upload(&self, blob: &Blob, mount_from: Option<&str>) -> anyhow::Result<Option<u64>> {
+        let tried = format!("pushing {} to {}", blob.digest.short(), self.shown());
         let mut attempt = 1;
         loop {
-            match self.upload(blob, mount_from, &tried).await {
+            match self.upload_once(blob, mount_from, &tried).await {
                 Err(error) if attempt < 3 && error.downcast_ref::<Problem>().is_none() => {
                     attempt += 1;
                 }
@@ -148,7 +161,7 @@ impl Registry {
         }
     }
 
-    async fn upload(
+    async fn upload_once(
         &self,
         blob: &Blob,
         mount_from: Option<&str>,

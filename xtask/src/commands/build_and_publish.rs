@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::cli::BuildAndPublish;
 use crate::plan::{Goal, Request};
 use crate::session::Session;
-use crate::steps::{attest::attest, preflight::preflight, push_image::publish};
+use crate::steps::preflight::preflight;
+use crate::steps::push_image::{PushedImage, publish};
 
 pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8> {
     let request = Request {
@@ -21,11 +22,13 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         session.reporter.text(plan);
         return Ok(0);
     }
-    let image = if args.attest {
-        attest(session, &plan).await?
-    } else {
-        publish(session, &plan).await?
-    };
+    let image = publish(session, &plan).await?;
+    answer(session, &image);
+    Ok(0)
+}
+
+/// What is in ECR now.
+pub fn answer(session: &Session, image: &PushedImage) {
     let reference = format!("{}@{}", image.reference(), image.digest);
     session.reporter.answer(
         &json!({
@@ -35,5 +38,4 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         }),
         &reference,
     );
-    Ok(0)
 }

@@ -1,6 +1,7 @@
 //! One thin file per command; each returns the process's exit code.
 
 mod auto_deploy;
+mod build;
 mod build_and_publish;
 mod completions;
 mod deploy;
@@ -11,6 +12,7 @@ mod init;
 mod local;
 mod logs;
 mod new_task;
+mod publish;
 mod record;
 mod release;
 mod report;
@@ -49,6 +51,11 @@ pub async fn run(cli: Cli, subject: Subject, reporter: &Reporter) -> anyhow::Res
         Command::BuildAndPublish(args) => {
             build_and_publish::run(&args, &Session::open(&global).await?).await
         }
+        Command::Build(args) => {
+            // Nothing of AWS is asked.
+            build::run(&args, &Session::open_without_sandbox(&global)?).await
+        }
+        Command::Publish(args) => publish::run(&args, &Session::open(&global).await?).await,
         Command::DeployTest(args) => {
             global.options.env = Some("test".to_owned());
             deploy::run(&args, &Session::open(&global).await?).await

@@ -3,47 +3,44 @@
 use crate::clients::attestations::Attestation;
 use crate::failure::Problem;
 use crate::names::Digest;
-use crate::plan::Plan;
 use crate::session::{Session, env_var};
-use crate::steps::push_image::{PushedImage, Whose, publish_anew};
+use crate::steps::hand_over::Whose;
+use crate::steps::push_image::PushedImage;
 use crate::ui::Step;
 
-/// Builds the image whatever is in ECR, and writes down that it was built here. An image of another
-/// digest under the tag is somebody else's: it is left there, and nothing is said of it.
+/// Writes down that CI built the image, which is the one under its tag. Another one there is somebody
+/// else's: it is left there, and nothing new is said of it.
 ///
 /// # Errors
-/// When it cannot be built or pushed, and when the role may not write: it is not CI's.
-pub async fn attest(session: &Session, plan: &Plan) -> anyhow::Result<PushedImage> {
+/// When the role may not write: it is not CI's.
+pub async fn attest(session: &Session, image: &PushedImage, whose: Whose) -> anyhow::Result<()> {
     let attestations = session.attestations().await;
-    if let Some(published) = &plan.published
-        && let Some(said) = attestations.of(&plan.tag).await?
-        && said.digest == published.as_str()
-    {
-        let why = format!("{} is in ECR, and CI built it", plan.tag.short());
-        session.reporter.skipped(Step::Build, why);
-        return Ok(PushedImage::found(plan, published, None));
+    let before = attestations.of(&image.tag).await?;
+    if before.is_some_and(|before| before.digest == image.digest.as_str()) {
+        let why = "it is written down already that CI built what is in ECR";
+        session.reporter.detail(Step::Push, why);
+        return Ok(());
     }
-    let (image, whose) = publish_anew(session, plan).await?;
     if whose == Whose::Theirs {
         session.reporter.warning(
             Step::Push,
             format!(
-                "ECR had {} already, and not as it is built here: a protected environment does not take it",
-                plan.tag.short()
+                "ECR had {} already, and not as it was built here: a protected environment does not take it",
+                image.tag.short()
             ),
         );
-        return Ok(image);
+        return Ok(());
     }
     let attestation = Attestation {
         digest: image.digest.to_string(),
         by: session.aws().await.identity().await?.arn,
         run: env_var("GITHUB_RUN_ID"),
     };
-    attestations.write(&plan.tag, &attestation).await?;
+    attestations.write(&image.tag, &attestation).await?;
     session
         .reporter
         .detail(Step::Push, "it is written down that this was built here");
-    Ok(image)
+    Ok(())
 }
 
 /// Refuses an image of which CI does not say that it built it, when the environment is protected.
@@ -60,7 +57,7 @@ pub async fn require_attested(session: &Session, image: &PushedImage) -> anyhow:
                 environment.name,
                 image.tag.short()
             ),
-            "let CI publish the commit: cargo xtask build-and-publish --attest",
+            "let CI publish the commit: cargo xtask publish FILE --digest DIGEST --attest",
         )
         .into()
     })

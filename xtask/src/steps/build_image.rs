@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use crate::clients::docker;
 use crate::clients::image::{self, Image};
 use crate::names::ImageTag;
-use crate::plan::Plan;
 use crate::session::Session;
 use crate::steps::compile::Binary;
 use crate::steps::sources::context::Staged;
@@ -40,7 +39,7 @@ pub async fn assemble(
 /// The image of a Dockerfile that takes the binary.
 pub async fn build_around(
     session: &Session,
-    plan: &Plan,
+    reference: &str,
     tag: &ImageTag,
     binary: &Binary,
 ) -> anyhow::Result<BuiltImage> {
@@ -48,30 +47,34 @@ pub async fn build_around(
     let context = settings.work_dir().join("image");
     stage(&context, binary)?;
     let dockerfile = settings.root.join(crate::layout::dockerfile(settings)?);
-    docker_build(session, plan, tag, (&context, &dockerfile)).await
+    docker_build(session, reference, tag, (&context, &dockerfile)).await
 }
 
 /// The image of a Dockerfile that does all of it.
 pub async fn build_in_context(
     session: &Session,
-    plan: &Plan,
+    reference: &str,
     tag: &ImageTag,
     context: &Staged,
 ) -> anyhow::Result<BuiltImage> {
-    docker_build(session, plan, tag, (&context.folder, &context.dockerfile)).await
+    let what = format!("{} for {}", tag.short(), session.settings.platform);
+    let timer = session.reporter.started(Step::Build, what);
+    let files = (context.folder.as_path(), context.dockerfile.as_path());
+    let built = docker_build(session, reference, tag, files).await?;
+    session.reporter.finished(&timer, tag.short());
+    Ok(built)
 }
 
 async fn docker_build(
     session: &Session,
-    plan: &Plan,
+    reference: &str,
     tag: &ImageTag,
     (context, dockerfile): (&Path, &Path),
 ) -> anyhow::Result<BuiltImage> {
-    let reference = plan.repository.reference(tag);
     let build = docker::Build {
         context,
         dockerfile,
-        reference: &reference,
+        reference,
         platform: session.settings.platform,
         label: tag.is_dirty().then_some(image::UNCOMMITTED),
         passed: &session.settings.build_environment,
@@ -81,7 +84,7 @@ async fn docker_build(
     })
     .await
     .with_context(|| format!("building the image from {}", dockerfile.display()))?;
-    Ok(BuiltImage::InDocker(reference))
+    Ok(BuiltImage::InDocker(reference.to_owned()))
 }
 
 /// The Docker context: the binary and the few files that it needs around it.

@@ -243,8 +243,8 @@ fn describe(
     let mut compiled = Compiled::new(layout, packages, read, marks);
     // Those that are withheld are the same each time: not there.
     let seen = |name: &String| !is_withheld(name, &settings.build_environment);
-    compiled.variables = dep_info::variables_of(&profiles)
-        .map(|names| values_of(names.into_iter().filter(seen)));
+    compiled.variables =
+        dep_info::variables_of(&profiles).map(|names| values_of(names.into_iter().filter(seen)));
     Ok(compiled)
 }
 

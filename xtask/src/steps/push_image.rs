@@ -9,14 +9,13 @@ use crate::clients::registry::Registry;
 use crate::failure::Problem;
 use crate::names::{ContentTags, Digest, ImageTag};
 use crate::plan::Plan;
-use crate::plan::image::{ImagePlan, listed, tag_of};
+use crate::plan::image::ImagePlan;
 use crate::session::Session;
 use crate::settings::Recipe;
 use crate::steps::build_image::{BuiltImage, assemble, build_around, build_in_context};
-use crate::steps::compile::{Binary, compile};
 use crate::steps::content::tag_same_content;
+use crate::steps::make_image::{Made, Source, Wanted, make};
 use crate::steps::sources::compiled::Compiled;
-use crate::steps::sources::{context, of_read};
 use crate::ui::{Step, plural::count};
 
 /// An image that is in ECR.
@@ -75,111 +74,11 @@ pub async fn publish(session: &Session, plan: &Plan) -> anyhow::Result<PushedIma
 }
 
 async fn build_and_push(session: &Session, plan: &Plan) -> anyhow::Result<PushedImage> {
-    let made = make(session, plan).await?;
-    let (image, _) = push(session, plan, made, Reuse::Allowed).await?;
-    Ok(image)
+    let made = make(session, &Wanted::of(plan)).await?;
+    push(session, plan, made).await
 }
 
-/// Who made the image that ECR has under a tag?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// It is the one that was built here.
-    Ours,
-    Theirs,
-}
-
-/// Builds and pushes, whatever is in ECR.
-pub async fn publish_anew(session: &Session, plan: &Plan) -> anyhow::Result<(PushedImage, Whose)> {
-    let made = make(session, plan).await?;
-    let (image, ours) = push(session, plan, made, Reuse::Refused).await?;
-    let whose = match ours {
-        Some(digest) if digest == image.digest => Whose::Ours,
-        Some(_) => Whose::Theirs,
-        // Docker's digest is known when it is pushed, and a tag that is taken tells nothing of ours.
-        None if plan.published.is_none() => Whose::Ours,
-        None => Whose::Theirs,
-    };
-    Ok((image, whose))
-}
-
-/// May an image that ECR has be taken for one that was built here?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reuse {
-    Allowed,
-    Refused,
-}
-
-/// What was built, with the tag that it must bear.
-struct Made {
-    tag: ImageTag,
-    source: Source,
-}
-
-enum Source {
-    /// A binary, and what is known of it.
-    Compiled(Binary, Box<Compiled>),
-    /// A context that was written out.
-    Context(Box<context::Staged>),
-}
-
-/// Reads the sources, compiles where that is ours to do, and finds the tag of what was really read.
-async fn make(session: &Session, plan: &Plan) -> anyhow::Result<Made> {
-    let settings = &session.settings;
-    let git = session.git()?;
-    let (source, differences) = match settings.recipe() {
-        Recipe::Context(folder) => {
-            let staged = context::stage(settings, &git, &folder)?;
-            let differences = staged.differences.clone();
-            (Source::Context(Box::new(staged)), differences)
-        }
-        Recipe::Assembled | Recipe::Staged => {
-            let what = format!("compiling {} for {}", settings.package, settings.platform);
-            let timer = session.reporter.started(Step::Build, what);
-            let (binary, compiled) = compile(session).await?;
-            let size = binary.bytes.len() as f64 / 1e6;
-            let differences = of_read(settings, &git, &compiled)?;
-            let done = format!("{} with a binary of {size:.1} MB", plan.tag.short());
-            session.reporter.finished(&timer, done);
-            (Source::Compiled(binary, Box::new(compiled)), differences)
-        }
-    };
-    if git.head()?.sha != plan.sha {
-        return Err(Problem::failed(
-            "HEAD moved while the image was built, so that nobody can say which commit is in it",
-            "run the command again",
-        )
-        .into());
-    }
-    let tag = tag_of(&plan.sha, &differences, &plan.terraform_changes);
-    if tag.is_dirty() && !plan.allow_dirty {
-        return Err(Problem::refused(
-            format!(
-                "in the image and not in the commit: {}",
-                listed(&differences)
-            ),
-            "commit them, or add --allow-dirty to use a tag that says so",
-        )
-        .into());
-    }
-    if tag != plan.tag {
-        let why = if differences.is_empty() {
-            "all that was read is committed".to_owned()
-        } else {
-            format!("not in the commit: {}", listed(&differences))
-        };
-        let what = format!("the tag is {} now that it was read: {why}", tag.short());
-        session.reporter.detail(Step::Build, what);
-    }
-    Ok(Made { tag, source })
-}
-
-/// Also returns the digest of what was built here, where it is known before it is pushed.
-async fn push(
-    session: &Session,
-    plan: &Plan,
-    made: Made,
-    reuse: Reuse,
-) -> anyhow::Result<(PushedImage, Option<Digest>)> {
+async fn push(session: &Session, plan: &Plan, made: Made) -> anyhow::Result<PushedImage> {
     let Made { mut tag, source } = made;
     let published = if tag == plan.tag {
         plan.published.clone()
@@ -189,13 +88,11 @@ async fn push(
     };
     let (built, compiled) = match source {
         Source::Context(staged) => {
-            if let Some(digest) = published.filter(|_| reuse == Reuse::Allowed) {
-                return Ok((in_ecr(session, plan, &tag, digest, None), None));
+            if let Some(digest) = published {
+                return Ok(in_ecr(session, plan, &tag, digest, None));
             }
-            let what = format!("{} for {}", plan.tag.short(), session.settings.platform);
-            let timer = session.reporter.started(Step::Build, what);
-            let built = build_in_context(session, plan, &tag, &staged).await?;
-            session.reporter.finished(&timer, tag.short());
+            let reference = plan.repository.reference(&tag);
+            let built = build_in_context(session, &reference, &tag, &staged).await?;
             (built, None)
         }
         Source::Compiled(binary, mut compiled) => {
@@ -206,13 +103,11 @@ async fn push(
             let tags = content.filter(|_| assembled);
             let tags = tags.map(|content| ContentTags::of(&content, tag.is_dirty()));
             compiled.tag = Some(tag.to_string());
-            if reuse == Reuse::Allowed
-                && let Some(digest) =
-                    reused(session, plan, &compiled, published.as_ref(), tags.as_ref()).await?
-            {
+            let there = published.as_ref();
+            if let Some(digest) = reused(session, plan, &compiled, there, tags.as_ref()).await? {
                 remember(session, &compiled);
                 let content = tags.map(|tags| tags.own);
-                return Ok((in_ecr(session, plan, &tag, digest, content), None));
+                return Ok(in_ecr(session, plan, &tag, digest, content));
             }
             if published.is_some() && tag.is_dirty() {
                 // The same changes compiled in another environment: another image, and a tag of its own.
@@ -222,25 +117,24 @@ async fn push(
             }
             let built = match session.settings.recipe() {
                 Recipe::Assembled => assemble(session, &tag, binary).await?,
-                _ => build_around(session, plan, &tag, &binary).await?,
+                _ => {
+                    let reference = plan.repository.reference(&tag);
+                    build_around(session, &reference, &tag, &binary).await?
+                }
             };
             (built, Some((compiled, tags)))
         }
-    };
-    let digest = match &built {
-        BuiltImage::Assembled(image) => Some(image.manifest.digest.clone()),
-        BuiltImage::InDocker(_) => None,
     };
     let tags = compiled.as_ref().and_then(|(_, tags)| tags.clone());
     let image = push_image(session, plan, &tag, built, tags.as_ref()).await?;
     if let Some((compiled, _)) = compiled {
         remember(session, &compiled);
     }
-    Ok((image, digest))
+    Ok(image)
 }
 
 /// For the next call. One that cannot be kept costs it a question to cargo, and no more.
-fn remember(session: &Session, compiled: &Compiled) {
+pub fn remember(session: &Session, compiled: &Compiled) {
     if let Err(error) = compiled.write(&session.settings) {
         let why = format!("the next call will ask cargo again: {error:#}");
         session.reporter.detail(Step::Build, why);

@@ -1,6 +1,7 @@
 //! The docker CLI: build and push. `docker` is a long child; its words are progress, not results.
 
 pub mod ignore;
+pub mod saved;
 
 use std::path::Path;
 

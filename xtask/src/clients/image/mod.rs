@@ -3,18 +3,21 @@
 //! Pure. The same inputs give the same digest on every machine: no time, no user and no path of the
 //! machine is in it, and Cargo.lock pins the compressor. Knows nothing of registries.
 
+pub mod archive;
 mod layer;
 mod rootfs;
+
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::names::{Digest, Platform};
-pub use layer::{Layer, digest_of};
+use crate::names::{Digest, ImageTag, Platform};
+pub use layer::{COMPRESSION, Layer, digest_of};
 pub use rootfs::{PASSWD, ca_bundle};
 
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// Marks an image of uncommitted work, so that its digest is never that of a commit's image: the first
@@ -33,6 +36,18 @@ pub struct Image {
     pub layers: [Layer; 2],
     pub config: Blob,
     pub manifest: Blob,
+}
+
+impl Image {
+    /// Into a file, for whoever may push it.
+    pub fn write(&self, file: &Path, tag: &ImageTag) -> anyhow::Result<()> {
+        let mut writer = archive::Writer::create(file)?;
+        for blob in self.layers.iter().map(|layer| &layer.blob) {
+            writer.blob(blob)?;
+        }
+        writer.blob(&self.config)?;
+        writer.finish(&self.manifest, tag)
+    }
 }
 
 /// Bytes and the digest that a registry knows them by.
