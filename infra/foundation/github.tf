@@ -60,7 +60,7 @@ resource "aws_iam_role_policy_attachment" "github_run" {
 }
 
 # CI's word that it built an image itself, which protected environments ask for: nobody else may
-# write it.
+# write it, and the CI of one environment not for another.
 resource "aws_iam_role_policy" "github_attest" {
   for_each = local.github_environments
 
@@ -75,7 +75,7 @@ data "aws_iam_policy_document" "github_attest" {
   statement {
     sid       = "Attest"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.state.arn}/attested/${var.ecr_repository}/*"]
+    resources = ["${aws_s3_bucket.state.arn}/attested/${each.key}/${var.ecr_repository}/*"]
   }
 }
 

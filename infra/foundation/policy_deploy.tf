@@ -29,7 +29,7 @@ data "aws_iam_policy_document" "deploy" {
   statement {
     sid       = "ReadWhatCiBuilt"
     actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.state.arn}/attested/${var.ecr_repository}/*"]
+    resources = ["${aws_s3_bucket.state.arn}/attested/*/${var.ecr_repository}/*"]
   }
 
   statement {
@@ -213,7 +213,9 @@ data "aws_iam_policy_document" "deploy" {
   }
 
   # Every write that could widen a role requires that the role bears the boundary; the
-  # right to take a boundary away is missing.
+  # right to take a boundary away is missing. Who may assume a role is said when it is created, and
+  # IAM has no condition on what is said there: README.md has what an organization can do about it.
+  # The right to change it afterwards is missing.
   statement {
     sid       = "WriteRolesUnderTheBoundary"
     actions   = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
@@ -237,7 +239,6 @@ data "aws_iam_policy_document" "deploy" {
       "iam:ListRolePolicies",
       "iam:TagRole",
       "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy",
       "iam:UpdateRole",
       "iam:UpdateRoleDescription",
     ]

@@ -182,9 +182,17 @@ data "aws_iam_policy_document" "run" {
   }
 
   statement {
-    sid       = "PutAndTakeAwayObjects"
-    actions   = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+    sid       = "PutAndHideObjects"
+    actions   = ["s3:PutObject", "s3:DeleteObject"]
     resources = ["${each.value.buckets_arn}/*"]
+  }
+
+  # A version that is deleted is gone for good: only those that `trigger s3` has put itself, whose keys
+  # say so.
+  statement {
+    sid       = "TakeAwayOwnVersions"
+    actions   = ["s3:DeleteObjectVersion"]
+    resources = ["${each.value.buckets_arn}/*xtask-*"]
   }
 
   # Why nothing started.
@@ -205,7 +213,7 @@ data "aws_iam_policy_document" "run" {
   statement {
     sid       = "Holds"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.state.arn}/holds/${each.key}*"]
+    resources = ["${aws_s3_bucket.state.arn}/holds/${each.key}.json"]
   }
 
   statement {

@@ -15,6 +15,11 @@ variable "region" {
   type        = string
   default     = "us-east-1"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]+(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region is a region's name such as eu-central-1; a wildcard would reach others."
+  }
 }
 
 variable "app" {
@@ -24,8 +29,10 @@ variable "app" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.app))
-    error_message = "app is lower case letters, digits and hyphens, at most 20 characters: bucket and role names are made of it."
+    # What belongs to the environment "test" of "api" is named api-test-*, and so would be all that
+    # belongs to an application "api-test": its tasks would be in reach of the other one's policies.
+    condition     = can(regex("^[a-z][a-z0-9]{0,19}$", var.app))
+    error_message = "app is lower case letters and digits, at most 20 characters: names and policies are made of it, and a hyphen ends it there."
   }
 }
 
@@ -34,6 +41,11 @@ variable "ecr_repository" {
   type        = string
   default     = "api"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9]+([._/-][a-z0-9]+)*$", var.ecr_repository))
+    error_message = "ecr_repository is words of lower case letters and digits, joined by one of . _ / -; a wildcard would reach others' images."
+  }
 }
 
 variable "environments" {

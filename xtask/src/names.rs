@@ -16,6 +16,9 @@ macro_rules! text_newtype {
     };
 }
 
+pub mod aws;
+pub mod github;
+
 text_newtype!(
     /// A full git commit ID, 40 hexadecimal digits (64 in a SHA-256 repository).
     GitSha

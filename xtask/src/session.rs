@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::OnceCell;
 
 use crate::cli::Global;
-use crate::clients::attestations::Attestations;
+use crate::clients::attestations::{self, Attestations};
 use crate::clients::aws::Aws;
 use crate::clients::git::{Git, github_repository};
 use crate::clients::github::{GitHub, find_token};
@@ -167,9 +167,14 @@ impl Session {
     /// What CI says of the images that it built.
     pub async fn attestations(&self) -> Attestations {
         let settings = &self.settings;
-        self.aws()
-            .await
-            .attestations(settings.state_bucket(), &settings.ecr_repository)
+        let environment = &settings.environment;
+        let believed = environment.believes.iter().cloned();
+        self.aws().await.attestations(attestations::Place {
+            bucket: settings.state_bucket(),
+            repository: settings.ecr_repository.clone(),
+            environment: environment.name.clone(),
+            believed: believed.collect(),
+        })
     }
 
     pub fn git(&self) -> anyhow::Result<Git> {
@@ -338,8 +343,12 @@ fn place(settings: &Settings, sandbox: bool) -> Place {
         region: environment.region,
         sandbox,
         engine: None,
-        github_repository: settings.github_repository.clone(),
-        auto_deploy_workflows: environment.auto_deploy_workflows,
+        github_repository: settings.github_repository.to_string(),
+        auto_deploy_workflows: environment
+            .auto_deploy_workflows
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::failure::{Problem, all_clear};
+use crate::names::aws::{AppName, RepositoryName, parse_account, parse_region};
+use crate::names::github::{GitHubRepository, WorkflowFile};
 use crate::names::{EnvironmentName, Platform, did_you_mean};
 use crate::sandbox::engine::Wanted;
 use reader::Reader;
@@ -24,7 +26,7 @@ pub struct Settings {
     /// The folder of the workspace's Cargo.toml.
     pub root: PathBuf,
     /// Names everything in AWS: families, clusters, log groups.
-    pub app: String,
+    pub app: AppName,
     /// The cargo package whose binary goes into the image.
     pub package: String,
     /// The package's binary that goes into the image, where it has several.
@@ -33,12 +35,12 @@ pub struct Settings {
     pub dockerfile: Option<PathBuf>,
     /// The docker builder's context, relative to the root; see [`Settings::recipe`].
     docker_context: Option<PathBuf>,
-    pub ecr_repository: String,
+    pub ecr_repository: RepositoryName,
     pub builder: Builder,
     /// Variables that a compile sees although they may be keys.
     pub build_environment: Vec<String>,
     /// Another repository of the same registry whose layers a push may link instead of uploading.
-    pub mount_from: Option<String>,
+    pub mount_from: Option<RepositoryName>,
     pub platform: Platform,
     /// The Terraform file with `locals.tasks`, relative to the root.
     pub tasks_file: PathBuf,
@@ -48,8 +50,7 @@ pub struct Settings {
     project_dir: Option<PathBuf>,
     /// Entrypoints that are meant to have no task definition.
     pub no_tasks: Vec<String>,
-    /// `owner/name` on GitHub.
-    pub github_repository: String,
+    pub github_repository: GitHubRepository,
     /// The branch that auto-deploy deploys.
     pub main_branch: String,
     /// How far apart the two looks at auto-deploy before an apply are.
@@ -104,15 +105,17 @@ pub struct Environment {
     /// A protected environment (prod) is not for trying things.
     pub protected: bool,
     /// The workflow files that deploy here by themselves.
-    pub auto_deploy_workflows: Vec<String>,
+    pub auto_deploy_workflows: Vec<WorkflowFile>,
     /// The workflow files that deploy here when somebody starts them.
-    pub deploy_workflows: Vec<String>,
+    pub deploy_workflows: Vec<WorkflowFile>,
+    /// Beside this one, the environments whose CI is believed that it built an image.
+    pub believes: Vec<EnvironmentName>,
 }
 
 impl Environment {
     fn workflows(&self) -> impl Iterator<Item = String> {
         let files = self.auto_deploy_workflows.iter();
-        files.chain(&self.deploy_workflows).cloned()
+        files.chain(&self.deploy_workflows).map(ToString::to_string)
     }
 }
 
@@ -214,14 +217,14 @@ pub fn resolve(
         .unwrap_or_default();
 
     let mut reader = Reader::new(file, "workspace.metadata.xtask", table, env);
-    let app = reader.text("app", None);
+    let app = reader.parsed("app", AppName::parse);
     let package = reader
         .optional_text("package", None)
-        .unwrap_or_else(|| app.clone());
+        .or_else(|| app.as_ref().map(ToString::to_string));
     let binary = reader.optional_text("binary", None);
     let dockerfile = reader.optional_text("dockerfile", None);
     let docker_context = reader.optional_text("docker_context", None);
-    let ecr_repository = reader.text("ecr_repository", None);
+    let ecr_repository = reader.parsed("ecr_repository", RepositoryName::parse);
     let pyproject = reader.optional_text("pyproject", None);
     // A Python project's image is what its Dockerfile makes; nothing here could assemble it.
     let default_builder = match &pyproject {
@@ -232,16 +235,14 @@ pub fn resolve(
         .optional_parsed("builder", parse_builder)
         .unwrap_or(default_builder);
     let build_environment = reader.list("build_environment");
-    let mount_from = reader.optional_text("mount_from", None);
+    let mount_from = reader.optional_parsed("mount_from", RepositoryName::parse);
     let platform = reader
         .parsed("platform", Platform::parse)
         .unwrap_or(Platform::LinuxAmd64);
     let tasks_file = reader.optional_text("tasks_file", None);
     let project_dir = reader.optional_text("project_dir", None);
     let no_tasks = reader.list("no_tasks");
-    let github_repository = reader
-        .parsed("github_repository", parse_repository)
-        .unwrap_or_default();
+    let github_repository = reader.parsed("github_repository", GitHubRepository::parse);
     let main_branch = reader
         .optional_text("main_branch", None)
         .unwrap_or_else(|| "main".into());
@@ -286,7 +287,10 @@ pub fn resolve(
     all_clear(problems)?;
     workflows.sort();
     workflows.dedup();
-    let environment = environment.context("the environment's settings could not be read")?;
+    // What is missing here was a problem above.
+    let read = "the settings could not be read";
+    let app = app.context(read)?;
+    let environment = environment.context(read)?;
     Ok(Settings {
         root: root.to_owned(),
         binary,
@@ -298,14 +302,14 @@ pub fn resolve(
         pyproject: pyproject.map(PathBuf::from),
         project_dir: project_dir.map(PathBuf::from),
         no_tasks,
+        package: package.context(read)?,
         app,
-        package,
-        ecr_repository,
+        ecr_repository: ecr_repository.context(read)?,
         builder,
         build_environment,
         mount_from,
         platform,
-        github_repository,
+        github_repository: github_repository.context(read)?,
         main_branch,
         pause_settle,
         state_lock_timeout,
@@ -355,13 +359,16 @@ fn read_environment(
     let aws_account_id = reader
         .parsed("aws_account_id", parse_account)
         .unwrap_or_default();
-    let region = reader.text("region", overrides.region.as_deref());
+    let region = reader
+        .parsed_or("region", overrides.region.as_deref(), parse_region)
+        .unwrap_or_default();
     let profile = reader.optional_text("profile", overrides.profile.as_deref());
     let terraform_root = reader.text("terraform_root", None);
     let terraform_workspace = reader.optional_text("terraform_workspace", None);
     let protected = reader.boolean("protected", false);
-    let auto_deploy_workflows = reader.list("auto_deploy_workflows");
-    let deploy_workflows = reader.list("deploy_workflows");
+    let auto_deploy_workflows = reader.parsed_list("auto_deploy_workflows", WorkflowFile::parse);
+    let deploy_workflows = reader.parsed_list("deploy_workflows", WorkflowFile::parse);
+    let believes = reader.parsed_list("believes", EnvironmentName::parse);
     let mut problems = reader.finish();
     match EnvironmentName::parse(name) {
         Ok(name) => {
@@ -375,6 +382,7 @@ fn read_environment(
                 protected,
                 auto_deploy_workflows,
                 deploy_workflows,
+                believes,
             };
             (Some(environment), problems)
         }
@@ -388,28 +396,11 @@ fn read_environment(
     }
 }
 
-fn parse_account(text: &str) -> Result<String, String> {
-    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("`{text}` is not an AWS account ID: twelve digits"))
-    }
-}
-
 fn parse_builder(text: &str) -> Result<Builder, String> {
     match text {
         "daemonless" => Ok(Builder::Daemonless),
         "docker" => Ok(Builder::Docker),
         _ => Err(format!("`{text}` is not a builder: daemonless or docker")),
-    }
-}
-
-fn parse_repository(text: &str) -> Result<String, String> {
-    match text.split_once('/') {
-        Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {
-            Ok(text.to_owned())
-        }
-        _ => Err(format!("`{text}` is not a GitHub repository: owner/name")),
     }
 }
 

@@ -43,10 +43,7 @@ impl Names<'_> {
             .replace("api-deploy", &format!("{app}-deploy"))
             .replace("name: api ", &format!("name: {app} "))
             .replace("--package xtask", &format!("--package {}", self.package))
-            .replace(
-                "cargo xtask deploy-test",
-                &format!("cargo xtask deploy --env {environment}"),
-            )
+            .replace("--env test", &format!("--env {environment}"))
             .replace(
                 "group: deploy-test",
                 &format!("group: deploy-{environment}"),

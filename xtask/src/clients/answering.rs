@@ -63,6 +63,7 @@ impl Server {
             protected: false,
             auto_deploy_workflows: Vec::new(),
             deploy_workflows: Vec::new(),
+            believes: Vec::new(),
         };
         let address = Address::at_port(self.port, Engine::Docker, "us-east-1");
         Aws::connect(&environment, Some(&address)).await

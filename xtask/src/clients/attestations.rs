@@ -8,12 +8,23 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde::{Deserialize, Serialize};
 
 use super::aws::explain;
-use crate::names::ImageTag;
+use crate::names::aws::RepositoryName;
+use crate::names::{EnvironmentName, ImageTag};
 
 pub struct Attestations {
     client: Client,
-    bucket: String,
-    repository: String,
+    place: Place,
+}
+
+/// Where the words of CI are kept: those of each environment's role by themselves, since only that
+/// role may write them.
+pub struct Place {
+    /// The one that has the Terraform state.
+    pub bucket: String,
+    pub repository: RepositoryName,
+    pub environment: EnvironmentName,
+    /// Others, whose CI is believed as well.
+    pub believed: Vec<EnvironmentName>,
 }
 
 /// What CI says of one image.
@@ -27,23 +38,33 @@ pub struct Attestation {
 }
 
 impl Attestations {
-    /// Of the images in `repository`, kept in the bucket that has the Terraform state.
-    pub fn new(client: Client, bucket: String, repository: &str) -> Self {
-        Attestations {
-            client,
-            bucket,
-            repository: repository.to_owned(),
-        }
+    pub fn new(client: Client, place: Place) -> Self {
+        Attestations { client, place }
     }
 
-    /// None when CI has said nothing of this tag.
-    pub async fn of(&self, tag: &ImageTag) -> anyhow::Result<Option<Attestation>> {
-        let tried = format!("reading what CI says of {}", self.shown(tag));
+    /// What the CI of this environment says of the tag, and that of those that are believed.
+    pub async fn of(&self, tag: &ImageTag) -> anyhow::Result<Vec<Attestation>> {
+        let own = std::iter::once(&self.place.environment);
+        let mut said = Vec::new();
+        for environment in own.chain(&self.place.believed) {
+            said.extend(self.of_environment(environment, tag).await?);
+        }
+        Ok(said)
+    }
+
+    /// None when it has said nothing of this tag.
+    async fn of_environment(
+        &self,
+        environment: &EnvironmentName,
+        tag: &ImageTag,
+    ) -> anyhow::Result<Option<Attestation>> {
+        let key = self.key(environment, tag);
+        let tried = format!("reading what CI says of {}", self.shown(&key, tag));
         let answer = self
             .client
             .get_object()
-            .bucket(&self.bucket)
-            .key(self.key(tag))
+            .bucket(&self.place.bucket)
+            .key(key)
             .send()
             .await;
         let answer = match answer {
@@ -58,12 +79,13 @@ impl Attestations {
     }
 
     pub async fn write(&self, tag: &ImageTag, attestation: &Attestation) -> anyhow::Result<()> {
-        let tried = format!("writing that CI built {}", self.shown(tag));
+        let key = self.key(&self.place.environment, tag);
+        let tried = format!("writing that CI built {}", self.shown(&key, tag));
         let body = serde_json::to_vec_pretty(attestation).with_context(|| tried.clone())?;
         self.client
             .put_object()
-            .bucket(&self.bucket)
-            .key(self.key(tag))
+            .bucket(&self.place.bucket)
+            .key(key)
             .content_type("application/json")
             .body(ByteStream::from(body))
             .send()
@@ -72,11 +94,14 @@ impl Attestations {
             .map_err(|error| explain(error, &tried))
     }
 
-    fn key(&self, tag: &ImageTag) -> String {
-        format!("attested/{}/{tag}.json", self.repository)
+    fn key(&self, environment: &EnvironmentName, tag: &ImageTag) -> String {
+        format!(
+            "attested/{environment}/{}/{tag}.json",
+            self.place.repository
+        )
     }
 
-    fn shown(&self, tag: &ImageTag) -> String {
-        format!("{} (s3://{}/{})", tag.short(), self.bucket, self.key(tag))
+    fn shown(&self, key: &str, tag: &ImageTag) -> String {
+        format!("{} (s3://{}/{key})", tag.short(), self.place.bucket)
     }
 }

@@ -20,8 +20,8 @@ use tokio::sync::OnceCell;
 
 use super::state::{Place, StateObject};
 use super::{
-    attestations::Attestations, ecr::Ecr, ecs::Ecs, events::Events, hold::Holds, logs::Logs,
-    objects::Objects, scheduler::Scheduler, signed::Signed,
+    attestations, attestations::Attestations, ecr::Ecr, ecs::Ecs, events::Events, hold::Holds,
+    logs::Logs, objects::Objects, scheduler::Scheduler, signed::Signed,
 };
 use crate::failure::Problem;
 use crate::sandbox::address::Address;
@@ -132,9 +132,9 @@ impl Aws {
         Holds::new(client, bucket, environment, state_key)
     }
 
-    /// What CI says of the images in `repository`.
-    pub fn attestations(&self, bucket: String, repository: &str) -> Attestations {
-        Attestations::new(aws_sdk_s3::Client::new(&self.config), bucket, repository)
+    /// What CI says of the images that it built.
+    pub fn attestations(&self, place: attestations::Place) -> Attestations {
+        Attestations::new(aws_sdk_s3::Client::new(&self.config), place)
     }
 
     /// The object with an environment's Terraform state.

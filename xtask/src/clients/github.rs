@@ -1,6 +1,9 @@
-//! GitHub's REST API: the state of workflows, their live runs, disable and enable.
+//! GitHub's REST API: the state of workflows, their live runs, disable and enable; what protects an
+//! environment.
 //!
-//! Five endpoints over the HTTP client that the AWS SDK brings; docs.github.com/rest/actions.
+//! Seven endpoints over the HTTP client that the AWS SDK brings; docs.github.com/rest/actions.
+
+pub mod environments;
 
 use std::time::Duration;
 
@@ -14,6 +17,7 @@ use serde::Deserialize;
 use xshell::{Shell, cmd};
 
 use crate::failure::Problem;
+use crate::names::github::{GitHubRepository, WorkflowFile};
 
 /// A run is live until it is `completed`: these are the states that can still deploy.
 const LIVE: [&str; 5] = ["requested", "queued", "waiting", "pending", "in_progress"];
@@ -27,8 +31,7 @@ pub struct GitHub {
     connector: Connector,
     api: String,
     token: String,
-    /// `owner/name`.
-    repository: String,
+    repository: GitHubRepository,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -61,7 +64,7 @@ struct Answer {
 }
 
 impl GitHub {
-    pub fn new(api: &str, token: String, repository: &str) -> Self {
+    pub fn new(api: &str, token: String, repository: &GitHubRepository) -> Self {
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_secs(20))
@@ -76,12 +79,12 @@ impl GitHub {
             connector,
             api: api.trim_end_matches('/').to_owned(),
             token,
-            repository: repository.to_owned(),
+            repository: repository.clone(),
         }
     }
 
     /// A workflow by its file name. Everything but a clear answer is an error: unknown is not paused.
-    pub async fn workflow(&self, file: &str) -> anyhow::Result<Workflow> {
+    pub async fn workflow(&self, file: &WorkflowFile) -> anyhow::Result<Workflow> {
         let tried = format!(
             "asking GitHub about the workflow {file} of {}",
             self.repository
@@ -93,7 +96,7 @@ impl GitHub {
     }
 
     /// The runs of a workflow that have not ended, newest first.
-    pub async fn live_runs(&self, file: &str) -> anyhow::Result<Vec<Run>> {
+    pub async fn live_runs(&self, file: &WorkflowFile) -> anyhow::Result<Vec<Run>> {
         let tried = format!(
             "asking GitHub about live runs of {file} of {}",
             self.repository
@@ -129,14 +132,14 @@ impl GitHub {
         Ok(live)
     }
 
-    pub async fn disable(&self, file: &str) -> anyhow::Result<()> {
+    pub async fn disable(&self, file: &WorkflowFile) -> anyhow::Result<()> {
         let tried = format!("disabling the workflow {file} of {}", self.repository);
         self.call("PUT", &format!("actions/workflows/{file}/disable"), &tried)
             .await
             .map(drop)
     }
 
-    pub async fn enable(&self, file: &str) -> anyhow::Result<()> {
+    pub async fn enable(&self, file: &WorkflowFile) -> anyhow::Result<()> {
         let tried = format!("enabling the workflow {file} of {}", self.repository);
         self.call("PUT", &format!("actions/workflows/{file}/enable"), &tried)
             .await
@@ -144,12 +147,20 @@ impl GitHub {
     }
 
     async fn call(&self, method: &str, path: &str, tried: &str) -> anyhow::Result<Answer> {
+        let answer = self.answered(method, path, tried).await?;
+        match (200..300).contains(&answer.status) {
+            true => Ok(answer),
+            false => Err(refusal(&answer, tried)),
+        }
+    }
+
+    /// An answer that will not change in a moment, whatever it says.
+    async fn answered(&self, method: &str, path: &str, tried: &str) -> anyhow::Result<Answer> {
         let url = format!("{}/repos/{}/{path}", self.api, self.repository);
         let mut attempt = 1;
         loop {
             let failure = match self.call_once(method, &url).await {
-                Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
-                Ok(answer) if !may_pass(&answer) => return Err(refusal(&answer, tried)),
+                Ok(answer) if !may_pass(&answer) => return Ok(answer),
                 Ok(answer) => refusal(&answer, tried),
                 Err(error) => error.context(tried.to_owned()),
             };

@@ -1,6 +1,7 @@
 //! `cargo xtask doctor`: is everything there that the loop needs? All checks at once, each with its fix.
 
 mod check;
+mod protection;
 mod workflows;
 
 use std::time::Duration;
@@ -165,11 +166,11 @@ async fn account(session: &Session) -> Vec<Check> {
         for file in &settings.environment.auto_deploy_workflows {
             github.workflow(file).await?;
         }
-        Ok(settings.github_repository.clone())
+        Ok(settings.github_repository.to_string())
     };
     let sign_in = "sign in: aws sso login, or set AWS_PROFILE";
     let bucket = state_bucket::find(settings, session.sandbox.as_ref());
-    let (credentials, repository, cluster, logs, bucket, github) = tokio::join!(
+    let (credentials, repository, cluster, logs, bucket, github, rules) = tokio::join!(
         check("credentials", Some(sign_in), credentials),
         check(
             "ECR repository",
@@ -196,6 +197,7 @@ async fn account(session: &Session) -> Vec<Check> {
             Some("set GH_TOKEN, or run `gh auth login`"),
             github
         ),
+        protection::look(session),
     );
     // Without credentials all that needs them fails too, which says nothing about it.
     let signed = [repository, cluster, logs].map(|check| match credentials.is_missing() {
@@ -205,6 +207,7 @@ async fn account(session: &Session) -> Vec<Check> {
     let mut checks = vec![credentials];
     checks.extend(signed);
     checks.extend([bucket, github]);
+    checks.extend(rules);
     checks
 }
 

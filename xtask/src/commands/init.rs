@@ -69,6 +69,7 @@ pub fn run(args: &Init, invocation: &Invocation) -> anyhow::Result<u8> {
         package: &workspace.package,
     };
     if args.terraform {
+        require_whole_name(&settings.app)?;
         plan.terraform(&source(args, &workspace.root)?, &names)?;
     }
     if args.workflows {
@@ -80,6 +81,20 @@ pub fn run(args: &Init, invocation: &Invocation) -> anyhow::Result<u8> {
     }
     invocation.reporter.text(next_steps(&plan.kept));
     Ok(0)
+}
+
+/// The template's policies reach what is named `<app>-<environment>-…`: where an application's name has
+/// a hyphen, that may be another application's. infra/foundation refuses it, and here it costs nothing.
+fn require_whole_name(app: &str) -> Result<(), Problem> {
+    let whole = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let begins = app.starts_with(|first: char| first.is_ascii_lowercase());
+    if begins && app.len() <= 20 && app.bytes().all(whole) {
+        return Ok(());
+    }
+    Err(Problem::usage(
+        format!("`{app}` cannot be the template's --app: at most 20 lower-case letters and digits"),
+        "the policies tell one application's things from another's by the first hyphen: choose a name without",
+    ))
 }
 
 /// The cargo workspace that the settings go into.

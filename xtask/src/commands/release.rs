@@ -157,9 +157,9 @@ async fn resume(session: &Session, hold: &Hold) -> anyhow::Result<Vec<String>> {
     }
     let github = session.github()?;
     for (file, state) in workflow_states(session).await? {
-        if hold.pauses.contains(&file) && state.starts_with("disabled_") {
+        if hold.pauses.iter().any(|paused| **paused == *file) && state.starts_with("disabled_") {
             github.enable(&file).await?;
-            enabled.push(file);
+            enabled.push(file.to_string());
         }
     }
     Ok(enabled)

@@ -75,8 +75,18 @@ impl<'a> Reader<'a> {
         key: &'static str,
         parse: fn(&str) -> Result<T, String>,
     ) -> Option<T> {
+        self.parsed_or(key, None, parse)
+    }
+
+    /// The same, unless a flag says it.
+    pub fn parsed_or<T>(
+        &mut self,
+        key: &'static str,
+        flag: Option<&str>,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let problems_before = self.problems.len();
-        let text = self.text(key, None);
+        let text = self.text(key, flag);
         if self.problems.len() > problems_before {
             return None;
         }
@@ -175,6 +185,19 @@ impl<'a> Reader<'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// A list of texts, each of which must fit a rule.
+    pub fn parsed_list<T>(
+        &mut self,
+        key: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let texts = self.list(key);
+        texts
+            .iter()
+            .filter_map(|text| self.fitting(key, text, parse))
+            .collect()
     }
 
     /// A table that may be missing.

@@ -47,7 +47,8 @@ fn the_file_alone() {
     assert_eq!(settings.platform, Platform::LinuxArm64);
     assert_eq!(settings.recipe(), Recipe::Assembled);
     assert_eq!(settings.environments, ["stage", "test"]);
-    assert_eq!(settings.environment.auto_deploy_workflows, ["deploy.yml"]);
+    let workflows: Vec<String> = settings.environment.workflows().collect();
+    assert_eq!(workflows, ["deploy.yml"]);
     assert!(!settings.environment.protected);
 }
 
@@ -72,10 +73,8 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(settings.environment.region, "us-west-2");
     assert_eq!(settings.environment.profile.as_deref(), Some("from-flag"));
     assert!(!settings.environment.protected);
-    assert_eq!(
-        settings.environment.auto_deploy_workflows,
-        ["a.yml", "b.yml"]
-    );
+    let workflows: Vec<String> = settings.environment.workflows().collect();
+    assert_eq!(workflows, ["a.yml", "b.yml"]);
 }
 
 #[test]
@@ -109,4 +108,37 @@ fn an_unknown_environment_names_the_near_ones() {
         failure::render(&error),
         "error: there is no environment `tset` in Cargo.toml\n\nhint: did you mean `test`?\n"
     );
+}
+
+/// Each of these would go into an address, together with a token or a signature.
+#[test]
+fn a_name_that_leads_elsewhere_is_a_mistake() {
+    for (key, value, expected) in [
+        (
+            "XTASK_AUTO_DEPLOY_WORKFLOWS",
+            "../../collaborators/x?",
+            "`../../collaborators/x?` is not a workflow's file",
+        ),
+        (
+            "XTASK_GITHUB_REPOSITORY",
+            "example-org/..",
+            "`example-org/..` is not a GitHub repository",
+        ),
+        (
+            "XTASK_ECR_REPOSITORY",
+            "api/../other",
+            "`api/../other` is not an ECR repository",
+        ),
+        ("XTASK_APP", "a/b", "`a/b` is not an application's name"),
+        (
+            "XTASK_REGION",
+            "evil.example/",
+            "`evil.example/` is not an AWS region",
+        ),
+    ] {
+        let error = check(GOOD, &[(key, value)], &Overrides::default()).unwrap_err();
+        let shown = failure::render(&error);
+        assert!(shown.contains(expected), "{shown}");
+        assert!(shown.contains(&format!("(or {key})")), "{shown}");
+    }
 }

@@ -16,7 +16,7 @@ use crate::ui::Step;
 pub async fn attest(session: &Session, image: &PushedImage, whose: Whose) -> anyhow::Result<()> {
     let attestations = session.attestations().await;
     let before = attestations.of(&image.tag).await?;
-    if before.is_some_and(|before| before.digest == image.digest.as_str()) {
+    if decide(&before, &image.digest).is_ok() {
         let why = "it is written down already that CI built what is in ECR";
         session.reporter.detail(Step::Push, why);
         return Ok(());
@@ -50,7 +50,7 @@ pub async fn require_attested(session: &Session, image: &PushedImage) -> anyhow:
         return Ok(());
     }
     let said = session.attestations().await.of(&image.tag).await?;
-    decide(said.as_ref(), &image.digest).map_err(|why| {
+    decide(&said, &image.digest).map_err(|why| {
         Problem::refused(
             format!(
                 "`{}` is protected and takes what CI built: {why} {}",
@@ -63,11 +63,13 @@ pub async fn require_attested(session: &Session, image: &PushedImage) -> anyhow:
     })
 }
 
-fn decide(said: Option<&Attestation>, digest: &Digest) -> Result<(), &'static str> {
-    match said {
-        None => Err("nothing says that it built"),
-        Some(said) if said.digest == digest.as_str() => Ok(()),
-        Some(_) => Err("it built another image than the one under"),
+fn decide(said: &[Attestation], digest: &Digest) -> Result<(), &'static str> {
+    if said.is_empty() {
+        return Err("nothing says that it built");
+    }
+    match said.iter().any(|said| said.digest == digest.as_str()) {
+        true => Ok(()),
+        false => Err("it built another image than the one under"),
     }
 }
 
@@ -83,8 +85,10 @@ mod tests {
             by: "arn".into(),
             run: None,
         };
-        assert_eq!(decide(Some(&said(&digest)), &digest), Ok(()));
-        assert!(decide(None, &digest).is_err());
-        assert!(decide(Some(&said(&Digest::of(&[2; 32]))), &digest).is_err());
+        let other = said(&Digest::of(&[2; 32]));
+        assert_eq!(decide(&[said(&digest)], &digest), Ok(()));
+        assert_eq!(decide(&[other.clone(), said(&digest)], &digest), Ok(()));
+        assert!(decide(&[], &digest).is_err());
+        assert!(decide(&[other], &digest).is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::clients::github::{GitHub, Run, Workflow};
 use crate::failure::Problem;
+use crate::names::github::WorkflowFile;
 use crate::session::{Session, env_var};
 use crate::settings::Settings;
 use crate::steps::claim::Claim;
@@ -184,7 +185,7 @@ pub async fn look(session: &Session) -> AutoDeploy {
             let mut started = Vec::new();
             for file in by_hand {
                 let live = github.live_runs(file).await?;
-                started.extend(live.into_iter().map(|run| (file.clone(), run)));
+                started.extend(live.into_iter().map(|run| (file.to_string(), run)));
             }
             anyhow::Ok(started)
         };
@@ -196,14 +197,14 @@ pub async fn look(session: &Session) -> AutoDeploy {
     }
 }
 
-async fn observe(github: &GitHub, files: &[String]) -> anyhow::Result<Vec<Observed>> {
+async fn observe(github: &GitHub, files: &[WorkflowFile]) -> anyhow::Result<Vec<Observed>> {
     let mut observed = Vec::new();
     for file in files {
         // First the state, then the runs: a run that starts between the two is seen by the second.
         let workflow = github.workflow(file).await?;
         let live = github.live_runs(file).await?;
         observed.push(Observed {
-            file: file.clone(),
+            file: file.to_string(),
             workflow,
             live,
         });
@@ -213,7 +214,7 @@ async fn observe(github: &GitHub, files: &[String]) -> anyhow::Result<Vec<Observ
 
 /// Each auto-deploy workflow with its state. A state that is not known refuses: it could not be put
 /// back.
-pub async fn workflow_states(session: &Session) -> anyhow::Result<Vec<(String, String)>> {
+pub async fn workflow_states(session: &Session) -> anyhow::Result<Vec<(WorkflowFile, String)>> {
     let files = &session.settings.environment.auto_deploy_workflows;
     let mut states = Vec::new();
     if files.is_empty() {
@@ -275,7 +276,7 @@ pub async fn require_paused(
 /// Is this process the auto-deploy of the environment?
 pub fn is_auto_deploy(settings: &Settings, own: Option<&OwnRun>) -> bool {
     let workflows = &settings.environment.auto_deploy_workflows;
-    own.is_some_and(|own| workflows.contains(&own.workflow))
+    own.is_some_and(|own| workflows.iter().any(|file| **file == own.workflow))
 }
 
 /// In GitHub Actions: this run, which is no obstacle to itself.

@@ -7,6 +7,7 @@ use crate::clients::hold::{Holds, Written};
 use crate::failure::Problem;
 use crate::hold::record::{Hold, Moment, Progress, Purpose};
 use crate::hold::{self, Me, Standing, Take};
+use crate::names::github::WorkflowFile;
 use crate::session::Session;
 use crate::steps::claim::{head, me, remove, stand};
 use crate::steps::require_paused::{AutoDeploy, look, workflow_states};
@@ -88,7 +89,7 @@ async fn write(
     session: &Session,
     holds: &Holds,
     me: &Me,
-    workflows: &[(String, String)],
+    workflows: &[(WorkflowFile, String)],
     wanted: &Wanted,
 ) -> anyhow::Result<(Hold, Place)> {
     let started = Instant::now();
@@ -111,8 +112,8 @@ async fn write(
         let mut new = Hold::new(me, environment, Purpose::Hold, wanted.length);
         new.reason.clone_from(&wanted.reason);
         new.commit = head(session);
-        new.workflows = workflows.to_vec();
-        new.pauses = active(workflows);
+        new.workflows = recorded(workflows);
+        new.pauses = active(workflows).map(ToString::to_string).collect();
         let place = match &take {
             Take::Create => Place::Empty,
             Take::Keep(_) => Place::Mine,
@@ -158,9 +159,16 @@ fn may_end_by_itself(standing: &Standing) -> bool {
     matches!(standing, Standing::Theirs(hold) if hold.purpose != Purpose::Hold)
 }
 
-fn active(workflows: &[(String, String)]) -> Vec<String> {
+fn active(workflows: &[(WorkflowFile, String)]) -> impl Iterator<Item = &WorkflowFile> {
     let active = workflows.iter().filter(|(_, state)| state == "active");
-    active.map(|(file, _)| file.clone()).collect()
+    active.map(|(file, _)| file)
+}
+
+fn recorded(workflows: &[(WorkflowFile, String)]) -> Vec<(String, String)> {
+    let recorded = workflows.iter();
+    recorded
+        .map(|(file, state)| (file.to_string(), state.clone()))
+        .collect()
 }
 
 async fn deployed_tag(holds: &Holds) -> anyhow::Result<Option<String>> {
@@ -172,21 +180,22 @@ async fn deployed_tag(holds: &Holds) -> anyhow::Result<Option<String>> {
 async fn pause(
     session: &Session,
     hold: &Hold,
-    workflows: &[(String, String)],
+    workflows: &[(WorkflowFile, String)],
 ) -> anyhow::Result<()> {
-    let active = active(workflows);
+    let paused = |file: &WorkflowFile| hold.pauses.iter().any(|paused| **paused == **file);
+    let active: Vec<&WorkflowFile> = active(workflows).filter(|file| paused(file)).collect();
     if active.is_empty() {
         return Ok(());
     }
     let github = session.github()?;
-    for file in hold.pauses.iter().filter(|file| active.contains(file)) {
+    for file in active {
         github.disable(file).await?;
     }
     Ok(())
 }
 
 /// A hold that could not pause anything is none: everything as it was before.
-async fn undo(session: &Session, holds: &Holds, hold: &Hold, workflows: &[(String, String)]) {
+async fn undo(session: &Session, holds: &Holds, hold: &Hold, workflows: &[(WorkflowFile, String)]) {
     let undone = async {
         let github = session.github()?;
         for (file, state) in workflows {

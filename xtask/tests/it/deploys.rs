@@ -126,8 +126,9 @@ fn a_file_that_changes_during_the_compile_is_an_error() {
     assert_eq!(ended.stdout, "");
 }
 
-/// `cargo run` describes our crate to us. Build scripts (ring's among them) watch these variables, and
-/// would run again whenever `cargo xtask` and a plain `cargo build` take turns.
+/// `cargo run` describes our crate to us, and CI has keys in its environment. Build scripts (ring's among them)
+/// watch the first, and would run again whenever `cargo xtask` and a plain `cargo build` take turns; the
+/// second are none of their business.
 #[test]
 fn cargo_compiles_the_image_as_it_does_by_hand() {
     let (shared, _alone) = Shared::alone();
@@ -144,13 +145,25 @@ fn cargo_compiles_the_image_as_it_does_by_hand() {
         "CARGO_PKG_VERSION",
         "CARGO_BIN_NAME",
         "OUT_DIR",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "GH_TOKEN",
+        "GITHUB_TOKEN",
+        "GITHUB_ENV",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "ACTIONS_RUNTIME_TOKEN",
     ];
     // Another content: what the registry has already is not compiled.
     shared.checkout.another_image("compile-test");
     let mut command = shared
         .checkout
         .xtask(["build-and-publish", "--allow-dirty", "--sandbox"])
-        .env("CARGO", bin.path("cargo"));
+        .env("CARGO", bin.path("cargo"))
+        .env("GH_ENTERPRISE_TOKEN", "for a private dependency")
+        .env("XTASK_BUILD_ENVIRONMENT", "GH_ENTERPRISE_TOKEN");
     for name in ours {
         command = command.env(name, "xtask's");
     }
@@ -159,6 +172,8 @@ fn cargo_compiles_the_image_as_it_does_by_hand() {
     ended.expect_code(0);
     let environment = shared.checkout.read("target/environment");
     assert!(environment.contains("\nPATH="), "{environment}");
+    let passed = "\nGH_ENTERPRISE_TOKEN=for a private dependency\n";
+    assert!(environment.contains(passed), "{environment}");
     for name in ours {
         let left = environment
             .lines()

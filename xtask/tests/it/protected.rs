@@ -12,10 +12,7 @@ fn protected(shared: &Shared, args: &[&str]) -> Ended {
 
 /// A build concerns no environment, so that it knows no author.
 fn published(shared: &Shared, args: &[&str]) -> Ended {
-    shared
-        .really(&[&["build-and-publish"], args].concat())
-        .env("XTASK_PROTECTED", "true")
-        .run()
+    shared.really(args).env("XTASK_PROTECTED", "true").run()
 }
 
 #[test]
@@ -52,7 +49,7 @@ fn it_takes_what_is_on_main_and_what_ci_built() {
     let deploy = ["deploy-test", "--yes", "--confirm", "test"];
     checkout.git(["switch", "--quiet", "--create", "side"]);
     let sha = shared.commit_infra();
-    let built = published(shared, &[]);
+    let built = published(shared, &["build-and-publish"]);
     let from_side = protected(shared, &deploy);
     // The same commit on main, whose image a laptop has pushed.
     checkout.git(["switch", "--quiet", "main"]);
@@ -60,18 +57,28 @@ fn it_takes_what_is_on_main_and_what_ci_built() {
     checkout.git(["branch", "--quiet", "--delete", "side"]);
     let from_laptop = protected(shared, &deploy);
     let nothing = shared.deployed_tag();
-    // CI builds it as well, and says so.
-    let attested = published(shared, &["--attest"]);
+    // CI builds it as well, where nothing of AWS is known, and says so in another place.
+    let file = checkout.root.join("target/image.tar");
+    let file = file.to_str().unwrap();
+    let handed = checkout.xtask(["build", "--output", file]).run();
+    let handed = handed.expect_code(0);
+    let digest = handed.stdout.trim();
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    let another = published(shared, &["publish", file, "--digest", &zeros, "--attest"]);
+    let still_from_laptop = protected(shared, &deploy);
+    let attested = published(shared, &["publish", file, "--digest", digest, "--attest"]);
+    let again = published(shared, &["publish", file, "--digest", digest, "--attest"]);
     let from_ci = protected(shared, &deploy);
     let after = shared.deployed_tag();
     let ran = protected(shared, &["run", "my-new-task-name", "--confirm", "test"]);
     // Another image than the one that CI built has come under the tag.
-    let path = format!("/api-terraform-state-000000000000/attested/api/{sha}.json");
+    let path = format!("/api-terraform-state-000000000000/attested/test/api/{sha}.json");
     let said = request(&shared.endpoint, "GET", &path, &[], "").body;
     let swapped = said.replace("sha256:", "sha256:0000");
     let put = request(&shared.endpoint, "PUT", &path, &[], &swapped).status;
     let from_swapped = protected(shared, &deploy);
     shared.uncommit();
+    let of_another_commit = published(shared, &["publish", file, "--digest", digest]);
     shared.by_nobody(&["deploy-test", "--yes"]).expect_code(0);
 
     built.expect_code(0);
@@ -81,8 +88,18 @@ fn it_takes_what_is_on_main_and_what_ci_built() {
     from_laptop
         .expect_code(126)
         .expect_stderr("`test` is protected and takes what CI built: nothing says that it built")
-        .expect_stderr("cargo xtask build-and-publish --attest");
+        .expect_stderr("cargo xtask publish FILE --digest DIGEST --attest");
     assert_eq!(nothing, before);
+    another
+        .expect_code(126)
+        .expect_stderr(&format!("image.tar holds {digest}, and not {zeros}"));
+    still_from_laptop.expect_code(126);
+    again
+        .expect_code(0)
+        .expect_stderr("it is written down already that CI built what is in ECR");
+    of_another_commit
+        .expect_code(126)
+        .expect_stderr(&format!("holds the image of {}, and HEAD is", &sha[..7]));
     attested
         .expect_code(0)
         .expect_stderr("it is written down that this was built here");

@@ -82,7 +82,7 @@ impl Wired {
 
     #[track_caller]
     fn require_no_twin(&self) {
-        let path = "/schedules?NamePrefix=xtask-twin";
+        let path = "/schedules?NamePrefix=twin-";
         let left: Value =
             serde_json::from_str(&self.aws.rest("scheduler", "GET", path, "")).unwrap();
         assert_eq!(left["Schedules"], json!([]));
@@ -162,7 +162,7 @@ fn a_schedule_starts_the_real_container_in_its_own_zone() {
     let task = wired.started_task(&ended);
     let started_by = task["startedBy"].as_str().unwrap();
     assert!(
-        started_by.starts_with("chronos-schedule/xtask-twin-"),
+        started_by.starts_with("chronos-schedule/twin-7f1fd8-"),
         "{started_by}"
     );
     // What the schedule says of its task holds for the twin's.

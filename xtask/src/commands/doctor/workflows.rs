@@ -23,7 +23,7 @@ pub async fn look(session: &Session) -> Check {
     let mut filters = Vec::new();
     for file in files {
         match filter(session, file) {
-            Ok(filter) => filters.push((file.as_str(), filter)),
+            Ok(filter) => filters.push((&**file, filter)),
             Err(error) => unknown.push(format!("{file} {error:#}")),
         }
     }

@@ -142,6 +142,11 @@ class GitHub:
         if match and method == "GET":
             repository, run = self.runs.get(int(match[2]), (None, None))
             return (200, run) if run and repository == match[1] else NOT_FOUND
+        match = re.fullmatch(r"/repos/([^/]+/[^/]+)/environments/([^/]+)", path)
+        if match and method == "GET":
+            # As infra/foundation's README has it set up.
+            policy = {"protected_branches": True, "custom_branch_policies": False}
+            return 200, {"name": match[2], "deployment_branch_policy": policy}
         match = re.fullmatch(r"/repos/([^/]+/[^/]+)/actions/runs", path)
         if match and method == "GET":
             return self.list_runs(lambda repository, _run: repository == match[1], query)
