@@ -30,7 +30,8 @@
 //! - `races`: two at once, at the worst moment
 //! - `status`: one environment on one screen
 //! - `protected`: an environment as prod is one
-//! - `policies`: the rights that the code needs
+//! - `policies`: the rights that the code needs, and who has which
+//! - `foundation`: how infra/foundation is set up
 //! - `doctor`: each prerequisite taken away
 //! - `readme`: the way from clone to report, as README has it
 //! - `help`: `--help` of every command, and mistyped names
@@ -59,6 +60,7 @@ mod doctor;
 mod engine;
 mod failures;
 mod faults;
+mod foundation;
 #[allow(dead_code, reason = "tests/with_programs needs more of it")]
 mod harness;
 mod help;

@@ -1,5 +1,9 @@
 //! The two policies of infra/foundation allow what the code asks of AWS: a call that is new here is red
-//! until somebody has decided whose right it is.
+//! until somebody has decided whose right it is. And they allow nothing else: `calls` has a table.
+
+mod calls;
+mod evaluator;
+mod rendered;
 
 use std::collections::BTreeMap;
 
