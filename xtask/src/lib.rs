@@ -14,6 +14,7 @@ mod names;
 mod outcome;
 mod plan;
 mod record;
+mod rounds;
 mod sandbox;
 mod session;
 mod settings;

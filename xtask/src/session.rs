@@ -267,6 +267,7 @@ impl Session {
                 &address.github_api,
                 address.github_token.clone(),
                 repository,
+                &self.interrupt,
             ));
         }
         let origin = self.git().ok().and_then(|git| git.origin_url());
@@ -280,7 +281,8 @@ impl Session {
             .into());
         }
         let api = env_var("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
-        Ok(GitHub::new(&api, find_token(&env_var)?, repository))
+        let token = find_token(&env_var)?;
+        Ok(GitHub::new(&api, token, repository, &self.interrupt))
     }
 
     /// Who does this, for AWS's eyes: `--author`, else git's user.

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::signed::Signed;
+use crate::interrupt::Interrupt;
+use crate::rounds::PAGES;
 
 pub struct Events {
     signed: Signed,
@@ -47,7 +49,8 @@ impl Events {
         let tried = format!("listing the EventBridge rules {prefix}…");
         let mut rules = Vec::new();
         let mut next = Value::Null;
-        loop {
+        let mut pages = PAGES.rounds(&Interrupt::never(), &tried);
+        while pages.again().await? {
             let mut body = json!({ "NamePrefix": prefix });
             if !next.is_null() {
                 body["NextToken"] = next;
@@ -71,6 +74,7 @@ impl Events {
                 return Ok(rules);
             }
         }
+        anyhow::bail!("{tried}: there are more than {} pages", PAGES.count())
     }
 
     async fn targets(&self, rule: &str) -> anyhow::Result<Vec<RuleTarget>> {

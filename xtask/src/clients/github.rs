@@ -17,21 +17,19 @@ use serde::Deserialize;
 use xshell::{Shell, cmd};
 
 use crate::failure::Problem;
+use crate::interrupt::Interrupt;
 use crate::names::github::{GitHubRepository, WorkflowFile};
+use crate::rounds::CALL;
 
 /// A run is live until it is `completed`: these are the states that can still deploy.
 const LIVE: [&str; 5] = ["requested", "queued", "waiting", "pending", "in_progress"];
-/// Attempts of one call on 5xx, rate limits and broken connections: about half a minute in all. Every
-/// call here may be repeated: two ask, and disabling or enabling twice is as good as once.
-const MAX_ATTEMPTS: u32 = 9;
-/// The longest pause between two attempts, in seconds.
-const MAX_PAUSE: f64 = 8.0;
 
 pub struct GitHub {
     connector: Connector,
     api: String,
     token: String,
     repository: GitHubRepository,
+    interrupt: Interrupt,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -64,7 +62,12 @@ struct Answer {
 }
 
 impl GitHub {
-    pub fn new(api: &str, token: String, repository: &GitHubRepository) -> Self {
+    pub fn new(
+        api: &str,
+        token: String,
+        repository: &GitHubRepository,
+        interrupt: &Interrupt,
+    ) -> Self {
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(Duration::from_secs(20))
@@ -80,6 +83,7 @@ impl GitHub {
             api: api.trim_end_matches('/').to_owned(),
             token,
             repository: repository.clone(),
+            interrupt: interrupt.clone(),
         }
     }
 
@@ -146,6 +150,8 @@ impl GitHub {
             .map(drop)
     }
 
+    /// With new attempts on 5xx, rate limits and broken connections. Every call here may be repeated: two
+    /// ask, and disabling or enabling twice is as good as once.
     async fn call(&self, method: &str, path: &str, tried: &str) -> anyhow::Result<Answer> {
         let answer = self.answered(method, path, tried).await?;
         match (200..300).contains(&answer.status) {
@@ -157,21 +163,16 @@ impl GitHub {
     /// An answer that will not change in a moment, whatever it says.
     async fn answered(&self, method: &str, path: &str, tried: &str) -> anyhow::Result<Answer> {
         let url = format!("{}/repos/{}/{path}", self.api, self.repository);
-        let mut attempt = 1;
-        loop {
-            let failure = match self.call_once(method, &url).await {
+        let mut failure = anyhow::anyhow!("{tried}");
+        let mut rounds = CALL.rounds(&self.interrupt, tried);
+        while rounds.again().await? {
+            failure = match self.call_once(method, &url).await {
                 Ok(answer) if !may_pass(&answer) => return Ok(answer),
                 Ok(answer) => refusal(&answer, tried),
                 Err(error) => error.context(tried.to_owned()),
             };
-            if attempt == MAX_ATTEMPTS {
-                return Err(failure.context(format!("gave up after {MAX_ATTEMPTS} attempts")));
-            }
-            // Full jitter, so that teammates' retries do not come in step.
-            let ceiling = (0.25 * f64::from(1 << attempt)).min(MAX_PAUSE);
-            tokio::time::sleep(Duration::from_secs_f64(ceiling * fastrand::f64())).await;
-            attempt += 1;
         }
+        Err(failure.context(format!("gave up after {} attempts", CALL.count())))
     }
 
     async fn call_once(&self, method: &str, url: &str) -> anyhow::Result<Answer> {

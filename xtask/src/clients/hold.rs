@@ -10,9 +10,8 @@ use serde_json::Value;
 use super::aws::explain;
 use crate::hold::Found;
 use crate::hold::record::Hold;
-
-/// How often a write that S3 calls a conflict is tried again.
-const MAX_ATTEMPTS: usize = 5;
+use crate::interrupt::Interrupt;
+use crate::rounds::{RACE, Rounds};
 
 #[derive(Clone)]
 pub struct Holds {
@@ -33,14 +32,14 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
     Done,
-    /// The object is no longer as it was read: somebody else was first.
-    Overtaken,
+    /// The object is no longer as it was read, says S3 in these words: somebody else was first.
+    Overtaken(String),
 }
 
 enum Answer {
     Done,
     /// 412, or 404 under If-Match.
-    Overtaken,
+    Overtaken(String),
     /// 409: another write was under way.
     Conflict,
 }
@@ -82,29 +81,31 @@ impl Holds {
     pub async fn write(&self, hold: &Hold, over: &Stored) -> anyhow::Result<Written> {
         let body = serde_json::to_vec_pretty(hold).context("the record of a hold")?;
         let tried = format!("writing the hold to {}", self.place());
-        for _ in 0..MAX_ATTEMPTS {
+        let mut rounds = conflicts(&tried);
+        while rounds.again().await? {
             match self.put(body.clone(), over, &tried).await? {
                 Answer::Done => return Ok(Written::Done),
-                Answer::Overtaken => {
+                Answer::Overtaken(words) => {
                     // An answer that got lost is asked for again by the SDK, and then S3 refuses
                     // the repetition: our own mark tells that the first one was written.
                     let ours = matches!(self.read().await?.found, Found::Record(now) if now.write == hold.write);
                     return Ok(if ours {
                         Written::Done
                     } else {
-                        Written::Overtaken
+                        Written::Overtaken(words)
                     });
                 }
                 Answer::Conflict => {}
             }
         }
-        anyhow::bail!("{tried}: S3 reported a conflict {MAX_ATTEMPTS} times")
+        Err(conflict(&tried))
     }
 
     /// Removes what was read, and only if that is still there.
     pub async fn remove(&self, stored: &Stored) -> anyhow::Result<Written> {
         let tried = format!("removing the hold {}", self.place());
-        for _ in 0..MAX_ATTEMPTS {
+        let mut rounds = conflicts(&tried);
+        while rounds.again().await? {
             let answer = self
                 .client
                 .delete_object()
@@ -115,19 +116,19 @@ impl Holds {
                 .await;
             match judge(answer.map(drop), &tried)? {
                 Answer::Done => return Ok(Written::Done),
-                Answer::Overtaken => {
+                Answer::Overtaken(words) => {
                     // Gone is gone, whoever did it: a lost answer looks the same.
                     let gone = self.read().await?.found == Found::Nothing;
                     return Ok(if gone {
                         Written::Done
                     } else {
-                        Written::Overtaken
+                        Written::Overtaken(words)
                     });
                 }
                 Answer::Conflict => {}
             }
         }
-        anyhow::bail!("{tried}: S3 reported a conflict {MAX_ATTEMPTS} times")
+        Err(conflict(&tried))
     }
 
     /// The outputs in the environment's Terraform state, in the form of `terraform output -json`;
@@ -148,7 +149,7 @@ impl Holds {
             .then_some(outputs))
     }
 
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.key)
     }
 
@@ -191,6 +192,15 @@ impl Holds {
     }
 }
 
+/// Some seconds, and not to be given up half-way: what became of a write must be known.
+fn conflicts(tried: &str) -> Rounds {
+    RACE.rounds(&Interrupt::never(), tried)
+}
+
+fn conflict(tried: &str) -> anyhow::Error {
+    anyhow::anyhow!("{tried}: S3 reported a conflict {} times", RACE.count())
+}
+
 fn judge<E>(answer: Result<(), SdkError<E>>, tried: &str) -> anyhow::Result<Answer>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -199,7 +209,10 @@ where
         return Ok(Answer::Done);
     };
     match error.code() {
-        Some("PreconditionFailed" | "NoSuchKey") => Ok(Answer::Overtaken),
+        Some(code @ ("PreconditionFailed" | "NoSuchKey")) => {
+            let message = error.message().unwrap_or("no further words");
+            Ok(Answer::Overtaken(format!("{code}: {message}")))
+        }
         Some("ConditionalRequestConflict" | "OperationAborted") => Ok(Answer::Conflict),
         _ => Err(explain(error, tried)),
     }

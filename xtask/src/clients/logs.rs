@@ -2,6 +2,7 @@
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::SdkError;
+use aws_sdk_cloudwatchlogs::operation::get_log_events::{GetLogEventsError, GetLogEventsOutput};
 
 use super::aws::explain;
 
@@ -103,49 +104,53 @@ impl Logs {
     /// The next page. The cursor moves only when there is an answer, so that this may be given up at
     /// any time and called again.
     pub async fn next(&self, stream: &Stream, cursor: &mut Cursor) -> anyhow::Result<Page> {
-        loop {
-            let answer = self
-                .client
-                .get_log_events()
-                .log_group_name(&stream.group)
-                .log_stream_name(&stream.name)
-                // True on every page: the default reads backwards from the end.
-                .start_from_head(true)
-                .set_next_token(cursor.token.clone())
-                .set_start_time(cursor.since)
-                .send()
-                .await;
-            let answer = match answer {
-                Ok(answer) => answer,
-                // ECS makes the stream with the first line.
-                Err(SdkError::ServiceError(error))
-                    if error.err().is_resource_not_found_exception() =>
-                {
-                    return Ok(Page {
-                        events: Vec::new(),
-                        at_end: true,
-                    });
-                }
-                Err(SdkError::ServiceError(error))
-                    if error.err().is_invalid_parameter_exception() && cursor.token.is_some() =>
-                {
-                    cursor.lose_token();
-                    continue;
-                }
-                Err(error) => {
-                    return Err(explain(
-                        error,
-                        &format!("reading the log stream {}", stream.name),
-                    ));
-                }
-            };
-            let events = answer.events.unwrap_or_default().into_iter();
-            let events = events.map(|event| Event {
-                timestamp: event.timestamp.unwrap_or_default(),
-                message: event.message.unwrap_or_default(),
-            });
-            return Ok(cursor.accept(events.collect(), answer.next_forward_token));
+        let mut answer = self.ask(stream, cursor).await;
+        if cursor.token.is_some()
+            && let Err(SdkError::ServiceError(error)) = &answer
+            && error.err().is_invalid_parameter_exception()
+        {
+            cursor.lose_token();
+            answer = self.ask(stream, cursor).await;
         }
+        let answer = match answer {
+            Ok(answer) => answer,
+            // ECS makes the stream with the first line.
+            Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => {
+                return Ok(Page {
+                    events: Vec::new(),
+                    at_end: true,
+                });
+            }
+            Err(error) => {
+                return Err(explain(
+                    error,
+                    &format!("reading the log stream {}", stream.name),
+                ));
+            }
+        };
+        let events = answer.events.unwrap_or_default().into_iter();
+        let events = events.map(|event| Event {
+            timestamp: event.timestamp.unwrap_or_default(),
+            message: event.message.unwrap_or_default(),
+        });
+        Ok(cursor.accept(events.collect(), answer.next_forward_token))
+    }
+
+    async fn ask(
+        &self,
+        stream: &Stream,
+        cursor: &Cursor,
+    ) -> Result<GetLogEventsOutput, SdkError<GetLogEventsError>> {
+        let call = self
+            .client
+            .get_log_events()
+            .log_group_name(&stream.group)
+            .log_stream_name(&stream.name)
+            // True on every page: the default reads backwards from the end.
+            .start_from_head(true)
+            .set_next_token(cursor.token.clone())
+            .set_start_time(cursor.since);
+        call.send().await
     }
 }
 

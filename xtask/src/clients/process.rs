@@ -4,6 +4,7 @@
 //! variables of the one child that needs them, or in files that only it reads.
 
 mod outliving;
+pub mod seen;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

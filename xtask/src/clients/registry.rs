@@ -20,10 +20,10 @@ use serde_json::Value;
 use super::ecr::Login;
 use super::image::{Blob, Image, MANIFEST_TYPE};
 use crate::failure::Problem;
+use crate::interrupt::Interrupt;
 use crate::names::{Digest, ImageTag};
+use crate::rounds::{Bound, CALL};
 
-/// Attempts of one call on 5xx, 429 and broken connections.
-const MAX_ATTEMPTS: u32 = 5;
 /// A call's deadline: this, and its body at the slowest line that is worth waiting for.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
 const SLOWEST_BYTES_PER_SECOND: u64 = 50_000;
@@ -36,6 +36,8 @@ pub struct Registry {
     repository: String,
     /// Never shown: the type has no Debug.
     authorization: Option<String>,
+    /// For what may be over in a moment: 5xx, 429 and broken connections.
+    attempts: Bound,
 }
 
 /// What a push did.
@@ -93,6 +95,7 @@ impl Registry {
             origin: format!("{scheme}://{host}"),
             repository: repository.to_owned(),
             authorization,
+            attempts: CALL,
         })
     }
 
@@ -150,15 +153,16 @@ impl Registry {
     /// An upload that broke off cannot be taken up again: a new one begins.
     async fn upload(&self, blob: &Blob, mount_from: Option<&str>) -> anyhow::Result<Option<u64>> {
         let tried = format!("pushing {} to {}", blob.digest.short(), self.shown());
-        let mut attempt = 1;
-        loop {
+        let mut failure = anyhow::anyhow!("{tried}");
+        // Whoever pushes gives all of it up when the user asks to stop.
+        let mut rounds = self.attempts.rounds(&Interrupt::never(), &tried);
+        while rounds.again().await? {
             match self.upload_once(blob, mount_from, &tried).await {
-                Err(error) if attempt < 3 && error.downcast_ref::<Problem>().is_none() => {
-                    attempt += 1;
-                }
+                Err(error) if error.downcast_ref::<Problem>().is_none() => failure = error,
                 result => return result,
             }
         }
+        Err(failure.context(self.gave_up()))
     }
 
     async fn upload_once(
@@ -195,7 +199,7 @@ impl Registry {
             .with_context(|| tried.to_owned())?;
         match answer.status {
             201 | 204 => Ok(Some(blob.bytes.len() as u64)),
-            500.. => anyhow::bail!("{tried}: {} {}", answer.status, message(&answer)),
+            429 | 500.. => anyhow::bail!("{tried}: {} {}", answer.status, message(&answer)),
             _ => Err(refusal(&answer, tried)),
         }
     }
@@ -252,21 +256,21 @@ impl Registry {
 
     /// With new attempts for what may be over in a moment; the last answer, whatever it says.
     async fn call(&self, call: &Call<'_>, tried: &str) -> anyhow::Result<Answer> {
-        let mut attempt = 1;
-        loop {
-            let last = attempt == MAX_ATTEMPTS;
-            match self.call_once(call).await {
+        let mut failure = anyhow::anyhow!("{tried}");
+        // Whoever pushes gives all of it up when the user asks to stop.
+        let mut rounds = self.attempts.rounds(&Interrupt::never(), tried);
+        while rounds.again().await? {
+            failure = match self.call_once(call).await {
                 Ok(answer) if answer.status < 500 && answer.status != 429 => return Ok(answer),
-                Ok(answer) if last => return Err(refusal(&answer, tried)),
-                Err(error) if last => {
-                    return Err(error.context(format!("{tried}: {MAX_ATTEMPTS} attempts")));
-                }
-                _ => {}
-            }
-            let ceiling = 0.2 * f64::from(1 << attempt);
-            tokio::time::sleep(Duration::from_secs_f64(ceiling * fastrand::f64())).await;
-            attempt += 1;
+                Ok(answer) => refusal(&answer, tried),
+                Err(error) => error.context(tried.to_owned()),
+            };
         }
+        Err(failure.context(self.gave_up()))
+    }
+
+    fn gave_up(&self) -> String {
+        format!("gave up after {} attempts", self.attempts.count())
     }
 
     async fn call_once(&self, call: &Call<'_>) -> anyhow::Result<Answer> {

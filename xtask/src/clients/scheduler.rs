@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::signed::{Signed, encoded};
+use crate::interrupt::Interrupt;
+use crate::rounds::PAGES;
 
 pub struct Scheduler {
     signed: Signed,
@@ -57,7 +59,8 @@ impl Scheduler {
         let tried = format!("listing the schedules {prefix}…");
         let mut schedules = Vec::new();
         let mut next: Option<String> = None;
-        loop {
+        let mut pages = PAGES.rounds(&Interrupt::never(), &tried);
+        while pages.again().await? {
             let mut path = format!(
                 "/schedules?MaxResults=100&NamePrefix={}",
                 encoded(prefix, false)
@@ -82,6 +85,7 @@ impl Scheduler {
                 return Ok(schedules);
             }
         }
+        anyhow::bail!("{tried}: there are more than {} pages", PAGES.count())
     }
 
     /// Makes a schedule that fires once, at a UTC time `yyyy-mm-ddThh:mm:ss`, with the same target,

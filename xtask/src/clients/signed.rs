@@ -21,9 +21,12 @@ use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::Value;
 
 use crate::failure::Problem;
+use crate::interrupt::Interrupt;
+use crate::rounds::Bound;
 
-/// Attempts of one call on 5xx, throttling and broken connections.
-const MAX_ATTEMPTS: u32 = 5;
+/// Attempts of one call on 5xx, throttling and broken connections, as the SDK makes them: seconds in
+/// all. Whoever waits for longer gives the call up.
+const ATTEMPTS: Bound = Bound::attempts(5, Duration::from_millis(400), Duration::from_secs(4));
 
 pub struct Signed {
     config: SdkConfig,
@@ -105,8 +108,9 @@ impl Signed {
         body: &[u8],
         tried: &str,
     ) -> anyhow::Result<Answer> {
-        let mut attempt = 1;
-        loop {
+        let mut last = Err(anyhow::anyhow!("{tried}"));
+        let mut rounds = ATTEMPTS.rounds(&Interrupt::never(), tried);
+        while rounds.again().await? {
             let answer = self
                 .send_once(service, method, path, headers, body)
                 .await
@@ -115,13 +119,12 @@ impl Signed {
                 Ok(answer) => answer.status >= 500 || answer.body.contains("Throttl"),
                 Err(error) => error.downcast_ref::<Problem>().is_none(),
             };
-            if !again || attempt == MAX_ATTEMPTS {
+            if !again {
                 return answer;
             }
-            let ceiling = 0.2 * f64::from(1 << attempt);
-            tokio::time::sleep(Duration::from_secs_f64(ceiling * fastrand::f64())).await;
-            attempt += 1;
+            last = answer;
         }
+        last
     }
 
     async fn send_once(

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use crate::cli::Deploy;
 use crate::clients::terraform::SavedPlan;
+use crate::failure::{self, Kind};
 use crate::hold::record::{Moment, Purpose};
-use crate::hold::{self, Me, Standing};
+use crate::hold::{self, Standing};
 use crate::plan::{Goal, Request};
 use crate::session::{Session, env_var};
 use crate::steps::apply_terraform::{
     apply_terraform, confirm, is_current, plan_again, plan_terraform,
 };
 use crate::steps::attest::require_attested;
-use crate::steps::claim::{Claim, claim, me, stand};
+use crate::steps::claim::{Claim, claim, me, patience, stand, stand_when_over};
 use crate::steps::preflight::preflight;
 use crate::steps::protected::{require_confirmed, require_on_main};
 use crate::steps::push_image::{PushedImage, publish};
@@ -21,19 +22,27 @@ use crate::ui::Step;
 
 pub async fn run(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     let itself = is_auto_deploy(&session.settings, own_run(&env_var).as_ref());
-    if itself && !args.dry_run {
-        let me = me(session, args.author.as_deref()).await?;
-        if skipped(session, &me).await {
-            return Ok(0);
-        }
-        let deployed = deploy(args, session).await;
-        // Somebody may have taken it since.
-        return match deployed {
-            Err(_) if skipped(session, &me).await => Ok(0),
-            deployed => deployed,
-        };
+    if !itself || args.dry_run {
+        return deploy(args, session).await;
     }
-    deploy(args, session).await
+    let me = me(session, args.author.as_deref()).await?;
+    let holds = session.holds().await;
+    let (_, standing) = stand_when_over(session, &holds, &me, patience(session)).await?;
+    if is_left_alone(session, standing) {
+        return Ok(0);
+    }
+    let deployed = deploy(args, session).await;
+    match &deployed {
+        // Somebody may have reserved it since. What failed otherwise has failed.
+        Err(error) if failure::exit_code(error) == Kind::Refused.exit_code() => {
+            let (_, standing) = stand(&holds, &me).await;
+            if is_left_alone(session, standing) {
+                return Ok(0);
+            }
+            deployed
+        }
+        _ => deployed,
+    }
 }
 
 async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
@@ -88,12 +97,15 @@ async fn apply(
     Ok(deployed.outputs.service_docker_tag)
 }
 
-/// The auto-deploy leaves a held environment alone: main gets there when it is released.
-async fn skipped(session: &Session, me: &Me) -> bool {
-    let (_, standing) = stand(&session.holds().await, me).await;
+/// A person's hold: main gets there when it is released. A claim of a process deploys nothing when it
+/// ends, and so is no reason to leave main out.
+fn is_left_alone(session: &Session, standing: Standing) -> bool {
     let Standing::Theirs(hold) = standing else {
         return false;
     };
+    if hold.purpose != Purpose::Hold {
+        return false;
+    }
     let held = hold::describe(&hold, Moment::now());
     // GitHub shows it beside the run, which is green.
     session.reporter.warning(

@@ -8,7 +8,9 @@ use crate::clients::ecs::{Ecs, Task, id_of};
 use crate::clients::terraform::outputs::Outputs;
 use crate::commands::run::require_right_account;
 use crate::failure::Problem;
+use crate::hold;
 use crate::names::did_you_mean;
+use crate::rounds::Bound;
 use crate::session::Session;
 use crate::steps::follow_task::{Wait, follow_task, show_once};
 use crate::steps::launch_task::{RunningTask, find_definition};
@@ -17,6 +19,8 @@ use crate::verdict::verdict;
 
 /// How often the next run is looked for.
 const NEXT_PAUSE: Duration = Duration::from_secs(2);
+/// A weekly task has begun by then.
+const NEXT_PATIENCE: Duration = Duration::from_secs(8 * 86_400);
 
 pub async fn run(args: &Logs, session: &Session) -> anyhow::Result<u8> {
     require_right_account(session).await?;
@@ -153,12 +157,9 @@ async fn next(
         .into_iter()
         .map(|task| task.arn)
         .collect();
-    let mut interrupt = session.interrupt.clone();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(NEXT_PAUSE) => {}
-            () = interrupt.requested() => return Err(Problem::interrupted("interrupted while waiting for the next run").into()),
-        }
+    let waiting = "waiting for the next run";
+    let mut rounds = Bound::every(NEXT_PAUSE, NEXT_PATIENCE).rounds(&session.interrupt, waiting);
+    while rounds.again().await? {
         let tasks = ecs.tasks_of_family(&outputs.cluster, family, true).await?;
         if let Some(new) = tasks.into_iter().find(|task| !seen.contains(&task.arn)) {
             let by = new.started_by.as_deref().unwrap_or("somebody");
@@ -168,6 +169,17 @@ async fn next(
             return Ok(new);
         }
     }
+    Err(Problem::failed(
+        format!(
+            "no run of {task} has begun in {}",
+            hold::period(NEXT_PATIENCE)
+        ),
+        format!(
+            "wait on with the same command, or start one: cargo xtask run {task}{}",
+            session.flags()
+        ),
+    )
+    .into())
 }
 
 fn milliseconds(time: Option<SystemTime>) -> i64 {

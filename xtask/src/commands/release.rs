@@ -5,10 +5,11 @@ use crate::clients::hold::Written;
 use crate::commands::run::require_right_account;
 use crate::failure::Problem;
 use crate::hold::record::{Hold, Moment, Progress, Purpose};
-use crate::hold::{self, Found};
+use crate::hold::{self, Found, Me};
 use crate::names::ImageTag;
+use crate::rounds::RACE;
 use crate::session::Session;
-use crate::steps::claim::{Claim, me, remove, stand};
+use crate::steps::claim::{Claim, me, overtaken, remove, stand};
 use crate::steps::protected::require_confirmed;
 use crate::steps::require_paused::workflow_states;
 use crate::steps::restore::{deploy_commit, main_commit};
@@ -52,7 +53,7 @@ pub async fn release(session: &Session, args: &Release) -> anyhow::Result<String
         done.push(result?);
     }
     if !restored {
-        mark_restored(session, &hold).await?;
+        mark_restored(session, &me, &hold).await?;
     }
     let enabled = resume(session, &hold).await?;
     if !enabled.is_empty() {
@@ -125,9 +126,11 @@ fn previous(hold: &Hold) -> anyhow::Result<(String, Option<ImageTag>)> {
 }
 
 /// From here on a second release goes on with the workflows, since they may be enabled already.
-async fn mark_restored(session: &Session, hold: &Hold) -> anyhow::Result<()> {
+async fn mark_restored(session: &Session, me: &Me, hold: &Hold) -> anyhow::Result<()> {
     let holds = session.holds().await;
-    loop {
+    let mut words = String::new();
+    let mut rounds = RACE.rounds(&session.interrupt, "noting what is released");
+    while rounds.again().await? {
         let stored = holds.read().await?;
         let now = match &stored.found {
             Found::Record(now) if now.id == hold.id => now.clone(),
@@ -143,10 +146,12 @@ async fn mark_restored(session: &Session, hold: &Hold) -> anyhow::Result<()> {
             progress: Progress::Restored,
             ..now
         };
-        if holds.write(&marked.marked(), &stored).await? == Written::Done {
-            return Ok(());
+        match holds.write(&marked.marked(), &stored).await? {
+            Written::Done => return Ok(()),
+            Written::Overtaken(said) => words = said,
         }
     }
+    Err(overtaken(&holds, me, &words).await.into())
 }
 
 /// Enables what the hold disabled, and nothing that was disabled before it.

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::cli::Try;
 use crate::failure::Problem;
 use crate::record::run_id;
+use crate::rounds::Bound;
 use crate::session::Session;
 use crate::steps::sources::{Watched, watched};
 
@@ -17,6 +18,7 @@ use crate::steps::sources::{Watched, watched};
 const LOOK: Duration = Duration::from_millis(300);
 /// Saves that come closer together are one.
 const BURST: Duration = Duration::from_millis(400);
+const LONGEST_BURST: Duration = Duration::from_secs(10);
 
 /// The time and size of each file; two that are equal mean that nothing was saved.
 type Files = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
@@ -66,7 +68,7 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
                 .text("watching: save a file to run it again, Ctrl-C to leave");
             wait_for_save(session, &mut seen).await?;
         }
-        settle(session, &mut seen).await;
+        settle(session, &mut seen).await?;
         let runs = session.settings.work_dir().join("runs");
         let record = Some((runs.as_path(), run_id(SystemTime::now())));
         session.reporter.begin_again(record);
@@ -109,25 +111,28 @@ async fn one_loop(args: &Try, session: &Session, seen: &mut Seen) -> anyhow::Res
 }
 
 async fn wait_for_save(session: &Session, seen: &mut Seen) -> anyhow::Result<()> {
-    let mut interrupt = session.interrupt.clone();
-    while !seen.update(session) {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = interrupt.requested() => return Err(Problem::interrupted("the watch was ended").into()),
+    let watching = "watching for a saved file";
+    let mut rounds = Bound::until_interrupted(LOOK).rounds(&session.interrupt, watching);
+    while rounds.again().await? {
+        if seen.update(session) {
+            break;
         }
     }
     Ok(())
 }
 
-/// Until nothing was saved for a moment: editors and `git checkout` write many files at once.
-async fn settle(session: &Session, seen: &mut Seen) {
-    loop {
-        tokio::time::sleep(BURST).await;
-        // Something may write all the time; Ctrl-C ends it all the same.
-        if !seen.update(session) || session.interrupt.is_requested() {
-            return;
+/// Until nothing was saved for a moment: editors and `git checkout` write many files at once. What is
+/// written all the time is not waited for.
+async fn settle(session: &Session, seen: &mut Seen) -> anyhow::Result<()> {
+    let waiting = "waiting for the last file to be saved";
+    let bound = Bound::every(BURST, LONGEST_BURST);
+    let mut rounds = bound.rounds(&session.interrupt, waiting).after_one();
+    while rounds.again().await? {
+        if !seen.update(session) {
+            break;
         }
     }
+    Ok(())
 }
 
 fn look(watched: &Watched) -> Files {

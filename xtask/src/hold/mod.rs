@@ -1,10 +1,12 @@
 //! Who may do what while an environment is held: (the record, me, now) → a decision. Pure.
 
+pub mod process;
 pub mod record;
 
 use std::time::Duration;
 
 use crate::failure::Problem;
+use process::Process;
 use record::{Hold, Moment, Purpose};
 
 /// Who asks.
@@ -14,7 +16,7 @@ pub struct Me {
     pub identity: String,
     pub author: String,
     pub host: String,
-    pub process: u32,
+    pub process: Process,
 }
 
 /// What was read where the record is kept.
@@ -33,7 +35,7 @@ pub enum Standing {
     Free,
     /// My hold, expired or not: nobody has taken it.
     Mine(Hold),
-    /// The claim of a process of mine, on this host, that is gone.
+    /// The claim of a process of mine, on this machine, that is proved dead.
     Leftover(Hold),
     /// Somebody's, but its time is over.
     Expired(Hold),
@@ -41,8 +43,13 @@ pub enum Standing {
     Unreadable(String),
 }
 
-/// `alive` tells whether a process of this host runs.
-pub fn standing(found: Found, me: &Me, now: Moment, alive: impl Fn(u32) -> bool) -> Standing {
+/// `is_dead` tells whether a process of this machine is proved dead.
+pub fn standing(
+    found: Found,
+    me: &Me,
+    now: Moment,
+    is_dead: impl Fn(&Process) -> bool,
+) -> Standing {
     let hold = match found {
         Found::Nothing => return Standing::Free,
         Found::Garbled(why) => return Standing::Unreadable(why),
@@ -52,7 +59,7 @@ pub fn standing(found: Found, me: &Me, now: Moment, alive: impl Fn(u32) -> bool)
         return Standing::Mine(hold);
     }
     let local = hold.host == me.host && is_mine(&hold, me);
-    if hold.purpose != Purpose::Hold && local && !alive(hold.process) {
+    if hold.purpose != Purpose::Hold && local && is_dead(&hold.process()) {
         return Standing::Leftover(hold);
     }
     if hold.expires <= now {
@@ -168,10 +175,32 @@ pub fn held_by(hold: &Hold, now: Moment, flags: &str) -> Problem {
             hold.author
         ),
         Purpose::Try | Purpose::Deploy => format!(
-            "wait until it has ended; if that process is gone, take it: cargo xtask hold --break{flags}"
+            "wait until it has ended: cargo xtask hold --wait{flags}\nif its process {} on {} is gone, the environment is free in {} by itself\nwhat is deployed already can be run all the same: cargo xtask run TASK{flags}",
+            hold.process,
+            hold.host,
+            period(now.until(hold.expires))
         ),
     };
     Problem::refused(describe(hold, now), hint)
+}
+
+/// The record could not be written, although every look said that it may be: `writes` of them were
+/// refused in AWS's `words`, and the last look afterwards found `standing`.
+pub fn overtaken(writes: u32, place: &str, words: &str, standing: &Standing) -> Problem {
+    let found = match standing {
+        Standing::Free => "nobody there".to_owned(),
+        Standing::Mine(_) => "your own hold there".to_owned(),
+        Standing::Leftover(hold) | Standing::Expired(hold) | Standing::Theirs(hold) => {
+            describe(hold, Moment::now())
+        }
+        Standing::Unreadable(why) => format!("what nobody can read: {why}"),
+    };
+    Problem::refused(
+        format!(
+            "{writes} writes to {place} were refused, as if somebody else had been faster each time ({words}), and the last look found {found}"
+        ),
+        "if others are at it, run the command again; if not, see what the bucket's policy and its replication refuse, and whether its store knows If-Match and If-None-Match",
+    )
 }
 
 /// One sentence: who, since when, until when, why.

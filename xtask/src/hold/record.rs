@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::Me;
+use super::process::Process;
 
 /// The form of the record; another one is unreadable, and unreadable refuses.
 const FORMAT: u32 = 1;
@@ -98,8 +99,12 @@ pub struct Hold {
     pub identity: String,
     pub author: String,
     pub host: String,
-    /// The process on that host; it tells a `try` at work from one that was killed.
+    /// The process on that host; with the next two it tells a `try` at work from one that was killed.
     pub process: u32,
+    #[serde(default)]
+    pub process_started: Option<String>,
+    #[serde(default)]
+    pub boot: Option<String>,
     pub since: Moment,
     pub expires: Moment,
     pub reason: Option<String>,
@@ -127,7 +132,9 @@ impl Hold {
             identity: me.identity.clone(),
             author: me.author.clone(),
             host: me.host.clone(),
-            process: me.process,
+            process: me.process.id,
+            process_started: me.process.started.clone(),
+            boot: me.process.boot.clone(),
             since: now,
             expires: now.after(length),
             reason: None,
@@ -137,6 +144,15 @@ impl Hold {
             pauses: Vec::new(),
             progress: Progress::Held,
             broke: Vec::new(),
+        }
+    }
+
+    /// Who wrote it.
+    pub fn process(&self) -> Process {
+        Process {
+            id: self.process,
+            started: self.process_started.clone(),
+            boot: self.boot.clone(),
         }
     }
 

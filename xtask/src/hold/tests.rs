@@ -3,12 +3,20 @@ use super::*;
 
 const ROLE: &str = "arn:aws:sts::1:assumed-role/dev";
 
+fn process() -> Process {
+    Process {
+        id: 7,
+        started: Some("4242".into()),
+        boot: Some("this one".into()),
+    }
+}
+
 fn me() -> Me {
     Me {
         identity: format!("{ROLE}/jo@example.org"),
         author: "jo".into(),
         host: "laptop".into(),
-        process: 7,
+        process: process(),
     }
 }
 
@@ -21,13 +29,17 @@ fn someone() -> Me {
         identity: format!("{ROLE}/kim@example.org"),
         author: "kim".into(),
         host: "desk".into(),
-        process: 7,
+        process: process(),
     }
 }
 
 fn stands(hold: &Hold, later: u64, alive: bool) -> Standing {
     let now = Moment::now().after(Duration::from_secs(later));
-    standing(Found::Record(hold.clone()), &me(), now, |_| alive)
+    let is_dead = |of: &Process| {
+        assert_eq!(*of, process());
+        !alive
+    };
+    standing(Found::Record(hold.clone()), &me(), now, is_dead)
 }
 
 #[test]
@@ -49,7 +61,7 @@ fn whose_it_is() {
         stands(&attempt, 0, false),
         Standing::Leftover(attempt.clone())
     );
-    let nothing = standing(Found::Nothing, &me(), Moment::now(), |_| true);
+    let nothing = standing(Found::Nothing, &me(), Moment::now(), |_| false);
     assert_eq!(nothing, Standing::Free);
 }
 
@@ -61,7 +73,7 @@ fn the_same_person_is_known_by_identity_or_by_role_and_host() {
                 identity: identity.into(),
                 author: author.into(),
                 host: host.into(),
-                process: 1,
+                process: process(),
             },
             Purpose::Hold,
         );
@@ -101,6 +113,43 @@ fn who_may_hold() {
     let garbled = || Standing::Unreadable("no JSON".into());
     assert!(may_hold(garbled(), false, "").is_err());
     assert_eq!(take(garbled(), true), Take::Overwrite);
+}
+
+#[test]
+fn whoever_meets_a_claim_is_told_for_how_long_and_what_goes_without_it() {
+    let claim = hold_of(&someone(), Purpose::Try);
+    let hint = held_by(&claim, claim.since, " --sandbox").hint.unwrap();
+    for words in [
+        "cargo xtask hold --wait --sandbox\n",
+        "if its process 7 on desk is gone, the environment is free in 10 min by itself\n",
+        "cargo xtask run TASK --sandbox",
+    ] {
+        assert!(hint.contains(words), "no `{words}` in {hint}");
+    }
+    assert!(!hint.contains("--break"), "{hint}");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_says_what_was_seen() {
+    let words = "PreconditionFailed: it is not so";
+    let place = "s3://b/holds/test.json";
+    let expired = hold_of(&someone(), Purpose::Try);
+    for (standing, found) in [
+        (Standing::Free, "the last look found nobody there"),
+        (
+            Standing::Expired(expired),
+            "the last look found test is in use by a try of kim",
+        ),
+    ] {
+        let problem = overtaken(10, place, words, &standing);
+        for part in [
+            "10 writes to s3://b/holds/test.json were refused",
+            words,
+            found,
+        ] {
+            assert!(problem.message.contains(part), "no `{part}` in {problem}");
+        }
+    }
 }
 
 #[test]

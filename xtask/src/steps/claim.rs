@@ -4,16 +4,22 @@
 use std::time::Duration;
 
 use crate::clients::hold::{Holds, Stored, Written};
+use crate::clients::process::seen;
 use crate::failure::Problem;
+use crate::hold::process::Process;
 use crate::hold::record::{Hold, Moment, Purpose};
 use crate::hold::{self, Found, Me, Standing, Take};
+use crate::interrupt::Interrupt;
+use crate::rounds::{Bound, RACE};
 use crate::session::{Session, env_var};
 use crate::steps::preflight::as_problem;
 use crate::steps::require_paused::{is_auto_deploy, own_run};
 use crate::ui::Step;
 
-/// How often somebody else may be first before we give up.
-const MAX_RACES: usize = 10;
+/// How a claim of another process is waited for, which ends with that process or with its lease.
+const LOOK: Duration = Duration::from_secs(3);
+/// A try that is renewed may take longer than this; then the deploy fails, and is started again.
+const MIN_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// An environment that is ours for now. [`Claim::give_back`] ends it; a process that is killed
 /// leaves a claim that names it, which its owner's next call replaces and which expires.
@@ -41,7 +47,7 @@ pub async fn me(session: &Session, author: Option<&str>) -> anyhow::Result<Me> {
         identity,
         author,
         host,
-        process: std::process::id(),
+        process: seen::own(),
     })
 }
 
@@ -50,22 +56,51 @@ pub async fn stand(holds: &Holds, me: &Me) -> (Option<Stored>, Standing) {
     match holds.read().await {
         Ok(stored) => {
             let found = stored.found.clone();
-            let standing = hold::standing(found, me, Moment::now(), is_alive);
+            let standing = hold::standing(found, me, Moment::now(), |of| is_dead(of, me));
             (Some(stored), standing)
         }
         Err(error) => (None, Standing::Unreadable(as_problem(&error).message)),
     }
 }
 
-/// Does this process of this host run?
-pub fn is_alive(process: u32) -> bool {
-    let id = i32::try_from(process)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    // Another user's process may not be signalled, and yet it runs.
-    id.is_some_and(|id| {
-        !matches!(rustix::process::test_kill_process(id), Err(error) if error == rustix::io::Errno::SRCH)
-    })
+/// The same, when no claim of another process is in the way any more, or after `patience`. Whose hold a
+/// person has is not waited for, since that may take days.
+pub async fn stand_when_over(
+    session: &Session,
+    holds: &Holds,
+    me: &Me,
+    patience: Duration,
+) -> anyhow::Result<(Option<Stored>, Standing)> {
+    let waiting = "waiting for a deploy or a try to end";
+    let mut rounds = Bound::every(LOOK, patience).rounds(&session.interrupt, waiting);
+    let mut found = (None, Standing::Free);
+    let mut told = String::new();
+    while rounds.again().await? {
+        found = stand(holds, me).await;
+        match &found.1 {
+            Standing::Theirs(hold) if hold.purpose != Purpose::Hold => {
+                if told != hold.id {
+                    told.clone_from(&hold.id);
+                    let held = hold::describe(hold, Moment::now());
+                    session
+                        .reporter
+                        .detail(Step::Hold, format!("{waiting}: {held}"));
+                }
+            }
+            _ => break,
+        }
+    }
+    Ok(found)
+}
+
+/// Is that process proved dead? Only one of this machine can be.
+pub fn is_dead(of: &Process, me: &Me) -> bool {
+    of.is_proved_dead(&me.process, seen::seen)
+}
+
+/// How long the auto-deploy waits for a claim: one that nobody renews is over by then.
+pub fn patience(session: &Session) -> Duration {
+    session.settings.hold_lease.max(MIN_PATIENCE) + LOOK
 }
 
 /// Takes the environment for this process, or refuses in the words of whoever has it. `seen_free`:
@@ -77,28 +112,21 @@ pub async fn claim(
     seen_free: bool,
 ) -> anyhow::Result<Claim> {
     let holds = session.holds().await;
-    let flags = session.flags();
-    let own = own_run(&env_var);
-    for race in 0..MAX_RACES {
-        let (stored, standing) = if seen_free && race == 0 {
+    let lease = session.settings.hold_lease;
+    let mut seen_free = seen_free;
+    let mut words = String::new();
+    let mut rounds = RACE.rounds(&session.interrupt, "taking the environment");
+    while rounds.again().await? {
+        let (stored, standing) = if std::mem::take(&mut seen_free) {
             (Some(Stored::nothing()), Standing::Free)
         } else {
-            stand(&holds, me).await
+            stand_for_change(session, &holds, me).await?
         };
         let leftover = matches!(standing, Standing::Leftover(_));
-        let take = match own.as_ref() {
-            Some(own) if is_auto_deploy(&session.settings, Some(own)) => {
-                hold::may_deploy_main(standing, &own.workflow, &flags)?
-            }
-            _ => hold::may_change(standing, &flags)?,
-        };
+        let take = may_take(session, standing)?;
         let Some(stored) = stored else { continue };
-        let mut new = Hold::new(
-            me,
-            session.settings.environment.name.as_str(),
-            purpose,
-            session.settings.hold_lease,
-        );
+        let environment = session.settings.environment.name.as_str();
+        let mut new = Hold::new(me, environment, purpose, lease);
         new.commit = head(session);
         let new = match take {
             Take::Keep(hold) => {
@@ -108,7 +136,7 @@ pub async fn claim(
                         "your hold has expired and nobody took it: it is renewed",
                     );
                 }
-                return Claim::of(&holds, &hold, session.settings.hold_lease).await;
+                return Claim::of(&holds, &hold, lease).await;
             }
             Take::Replace(old) => {
                 if leftover {
@@ -121,25 +149,47 @@ pub async fn claim(
             }
             Take::Create | Take::Break(_) | Take::Overwrite => new,
         };
-        if holds.write(&new, &stored).await? == Written::Done {
-            session.reporter.detail(
-                Step::Hold,
-                format!("{} is yours while this runs", new.environment),
-            );
-            let renewer = renew(holds.clone(), new.id.clone(), session.settings.hold_lease);
-            return Ok(Claim {
-                holds,
-                id: new.id,
-                own: true,
-                renewer,
-            });
+        match holds.write(&new, &stored).await? {
+            Written::Done => {
+                session.reporter.detail(
+                    Step::Hold,
+                    format!("{} is yours while this runs", new.environment),
+                );
+                return Ok(Claim::began(holds, new.id, lease));
+            }
+            Written::Overtaken(said) => words = said,
         }
     }
-    Err(Problem::refused(
-        format!("somebody else was first {MAX_RACES} times"),
-        "run the command again",
-    )
-    .into())
+    Err(overtaken(&holds, me, &words).await.into())
+}
+
+/// The auto-deploy has its turn after a claim; whoever sits in front of a terminal is told of it.
+async fn stand_for_change(
+    session: &Session,
+    holds: &Holds,
+    me: &Me,
+) -> anyhow::Result<(Option<Stored>, Standing)> {
+    if is_auto_deploy(&session.settings, own_run(&env_var).as_ref()) {
+        stand_when_over(session, holds, me, patience(session)).await
+    } else {
+        Ok(stand(holds, me).await)
+    }
+}
+
+fn may_take(session: &Session, standing: Standing) -> Result<Take, Problem> {
+    let flags = session.flags();
+    match own_run(&env_var) {
+        Some(own) if is_auto_deploy(&session.settings, Some(&own)) => {
+            hold::may_deploy_main(standing, &own.workflow, &flags)
+        }
+        _ => hold::may_change(standing, &flags),
+    }
+}
+
+/// After as many attempts as there may be: what was seen, and what is there now.
+pub async fn overtaken(holds: &Holds, me: &Me, words: &str) -> Problem {
+    let (_, standing) = stand(holds, me).await;
+    hold::overtaken(RACE.count(), &holds.place(), words, &standing)
 }
 
 impl Claim {
@@ -153,6 +203,16 @@ impl Claim {
             own: false,
             renewer: renew(holds.clone(), hold.id.clone(), lease),
         })
+    }
+
+    /// A claim of this process, just written.
+    fn began(holds: Holds, id: String, lease: Duration) -> Self {
+        Claim {
+            renewer: renew(holds.clone(), id.clone(), lease),
+            holds,
+            id,
+            own: true,
+        }
     }
 
     /// Is the environment still ours? Asked before anything is changed in it.
@@ -200,21 +260,27 @@ fn unknown(why: &str) -> Problem {
     )
 }
 
-/// Removes the record with this ID; false when another one is there.
+/// Removes the record with this ID; false when another one is there. Also after an interrupt: what is
+/// ours must not stay.
 pub async fn remove(holds: &Holds, id: &str) -> anyhow::Result<bool> {
-    for _ in 0..MAX_RACES {
+    let mut words = String::new();
+    let mut rounds = RACE.rounds(&Interrupt::never(), "giving the environment back");
+    while rounds.again().await? {
         let stored = holds.read().await?;
         match &stored.found {
             Found::Nothing => return Ok(true),
-            Found::Record(hold) if hold.id == id => {
-                if holds.remove(&stored).await? == Written::Done {
-                    return Ok(true);
-                }
-            }
+            Found::Record(hold) if hold.id == id => match holds.remove(&stored).await? {
+                Written::Done => return Ok(true),
+                Written::Overtaken(said) => words = said,
+            },
             Found::Record(_) | Found::Garbled(_) => return Ok(false),
         }
     }
-    anyhow::bail!("the hold changed {MAX_RACES} times while it was being removed")
+    anyhow::bail!(
+        "{} could not be removed in {} attempts, although it is still ours: {words}",
+        holds.place(),
+        RACE.count()
+    )
 }
 
 /// Renews three times a lease. A renewal that fails is no error yet: whoever is about to change
@@ -230,7 +296,8 @@ fn renew(holds: Holds, id: String, lease: Duration) -> tokio::task::JoinHandle<(
 
 /// Sees to it that the hold lasts for a lease from now, if it is still the one with this ID.
 async fn extend(holds: &Holds, id: &str, lease: Duration) -> anyhow::Result<()> {
-    for _ in 0..MAX_RACES {
+    let mut rounds = RACE.rounds(&Interrupt::never(), "renewing the hold");
+    while rounds.again().await? {
         let stored = holds.read().await?;
         let Found::Record(hold) = &stored.found else {
             return Ok(());

@@ -8,9 +8,10 @@ use crate::clients::ecs::isolated::{Copy, Deregistered, Registered};
 use crate::clients::terraform::outputs::Outputs;
 use crate::failure::Problem;
 use crate::hold::Me;
+use crate::hold::process::Process;
 use crate::names::{TaskName, did_you_mean};
 use crate::session::Session;
-use crate::steps::claim::is_alive;
+use crate::steps::claim::is_dead;
 use crate::steps::push_image::PushedImage;
 use crate::ui::Step;
 
@@ -47,11 +48,7 @@ pub async fn isolate(
         repository_uri: image.repository.uri.clone(),
         image: format!("{}@{}", image.repository.uri, image.digest),
         tag: image.tag.to_string(),
-        tags: vec![
-            ("xtask-author".to_owned(), me.author.clone()),
-            ("xtask-host".to_owned(), me.host.clone()),
-            ("xtask-process".to_owned(), me.process.to_string()),
-        ],
+        tags: marks(me),
     };
     let arn = session
         .aws()
@@ -83,7 +80,7 @@ pub async fn sweep(session: &Session, me: &Me) -> anyhow::Result<()> {
     let ecs = session.aws().await.ecs();
     let now = SystemTime::now();
     for found in ecs.registered(&prefix(session)).await? {
-        if is_leftover(&found, me, now, is_alive) {
+        if is_leftover(&found, me, now, |of| is_dead(of, me)) {
             session.reporter.warning(
                 Step::Check,
                 format!(
@@ -115,15 +112,43 @@ fn prefix(session: &Session) -> String {
     format!("{}-isolated-", session.settings.service())
 }
 
-/// Of this host the process tells; of another one, and of a definition without marks, the age.
-fn is_leftover(found: &Registered, me: &Me, now: SystemTime, alive: impl Fn(u32) -> bool) -> bool {
+/// Whose it is, for whoever finds it later.
+fn marks(me: &Me) -> Vec<(String, String)> {
+    let process = &me.process;
+    let marks = [
+        ("xtask-author", Some(me.author.clone())),
+        ("xtask-host", Some(me.host.clone())),
+        ("xtask-process", Some(process.id.to_string())),
+        ("xtask-process-started", process.started.clone()),
+        ("xtask-boot", process.boot.clone()),
+    ];
+    let known = marks.into_iter();
+    known
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
+}
+
+/// Of this boot of this machine the process tells; of others, and without marks, the age.
+fn is_leftover(
+    found: &Registered,
+    me: &Me,
+    now: SystemTime,
+    is_dead: impl Fn(&Process) -> bool,
+) -> bool {
     let tag = |key: &str| {
         let tag = found.tags.iter().find(|(name, _)| name == key);
-        tag.map(|(_, value)| value.as_str())
+        tag.map(|(_, value)| value.clone())
     };
-    let process = tag("xtask-process").and_then(|process| process.parse().ok());
+    let id = tag("xtask-process").and_then(|process| process.parse().ok());
+    let process = id.map(|id| Process {
+        id,
+        started: tag("xtask-process-started"),
+        boot: tag("xtask-boot"),
+    });
     match process {
-        Some(process) if tag("xtask-host") == Some(me.host.as_str()) => !alive(process),
+        Some(process) if process.boot.is_some() && process.boot == me.process.boot => {
+            is_dead(&process)
+        }
         _ => {
             let age = found.at.and_then(|at| now.duration_since(at).ok());
             age.is_some_and(|age| age > LEFTOVER_AFTER)
@@ -141,29 +166,45 @@ mod tests {
             identity: "arn".into(),
             author: "jo".into(),
             host: "laptop".into(),
-            process: 1,
+            process: Process {
+                id: 7,
+                started: Some("4242".into()),
+                boot: Some("this one".into()),
+            },
         };
         let now = SystemTime::now();
-        let registered = |host: &str, hours: u64| Registered {
+        let registered = |boot: &str, hours: u64| Registered {
             arn: "a".into(),
-            tags: vec![
-                ("xtask-host".into(), host.into()),
-                ("xtask-process".into(), "7".into()),
-            ],
+            tags: marks(&Me {
+                process: Process {
+                    boot: Some(boot.into()),
+                    ..me.process.clone()
+                },
+                ..me.clone()
+            }),
             at: now.checked_sub(Duration::from_secs(hours * 3600)),
         };
-        for (host, hours, alive, expected) in [
-            ("laptop", 0, false, true),
-            ("laptop", 90, true, false),
-            ("desk", 0, false, false),
-            ("desk", 25, false, true),
+        for (boot, hours, dead, expected) in [
+            ("this one", 0, true, true),
+            ("this one", 90, false, false),
+            ("another", 0, true, false),
+            ("another", 25, true, true),
         ] {
-            let found = registered(host, hours);
+            let found = registered(boot, hours);
+            let is_dead = |of: &Process| {
+                assert_eq!(of.started, me.process.started);
+                dead
+            };
             assert_eq!(
-                is_leftover(&found, &me, now, |_| alive),
+                is_leftover(&found, &me, now, is_dead),
                 expected,
-                "{host} {hours} {alive}"
+                "{boot} {hours} {dead}"
             );
         }
+        let unmarked = Registered {
+            tags: Vec::new(),
+            ..registered("this one", 25)
+        };
+        assert!(is_leftover(&unmarked, &me, now, |_| false));
     }
 }

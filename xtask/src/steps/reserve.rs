@@ -1,15 +1,16 @@
 //! A person's hold: the record first, then the workflows that it pauses, then a look whether
 //! anything of them still runs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clients::hold::{Holds, Written};
 use crate::failure::Problem;
 use crate::hold::record::{Hold, Moment, Progress, Purpose};
-use crate::hold::{self, Me, Standing, Take};
+use crate::hold::{self, Me, Take};
 use crate::names::github::WorkflowFile;
+use crate::rounds::{Bound, RACE};
 use crate::session::Session;
-use crate::steps::claim::{head, me, remove, stand};
+use crate::steps::claim::{head, me, overtaken, remove, stand, stand_when_over};
 use crate::steps::require_paused::{AutoDeploy, look, workflow_states};
 use crate::ui::Step;
 
@@ -92,15 +93,15 @@ async fn write(
     workflows: &[(WorkflowFile, String)],
     wanted: &Wanted,
 ) -> anyhow::Result<(Hold, Place)> {
-    let started = Instant::now();
     let environment = session.settings.environment.name.as_str();
     let flags = session.flags();
-    loop {
-        let (stored, standing) = stand(holds, me).await;
-        if wanted.wait && may_end_by_itself(&standing) && started.elapsed() < MAX_WAIT {
-            pause_for(session, "a deploy or a try to end").await?;
-            continue;
-        }
+    let mut words = String::new();
+    let mut rounds = RACE.rounds(&session.interrupt, format!("reserving {environment}"));
+    while rounds.again().await? {
+        let (stored, standing) = match wanted.wait {
+            true => stand_when_over(session, holds, me, MAX_WAIT).await?,
+            false => stand(holds, me).await,
+        };
         let take = hold::may_hold(standing, wanted.break_it, &flags)?;
         let Some(stored) = stored else {
             return Err(Problem::refused(
@@ -148,15 +149,12 @@ async fn write(
                 new
             }
         };
-        if holds.write(&new, &stored).await? == Written::Done {
-            return Ok((new, place));
+        match holds.write(&new, &stored).await? {
+            Written::Done => return Ok((new, place)),
+            Written::Overtaken(said) => words = said,
         }
     }
-}
-
-/// A claim of a process ends when the process does; a person's hold may take days.
-fn may_end_by_itself(standing: &Standing) -> bool {
-    matches!(standing, Standing::Theirs(hold) if hold.purpose != Purpose::Hold)
+    Err(overtaken(holds, me, &words).await.into())
 }
 
 fn active(workflows: &[(WorkflowFile, String)]) -> impl Iterator<Item = &WorkflowFile> {
@@ -194,10 +192,10 @@ async fn pause(
     Ok(())
 }
 
-/// A hold that could not pause anything is none: everything as it was before.
+/// A hold that could not pause anything is none: everything as it was before, also after an interrupt.
 async fn undo(session: &Session, holds: &Holds, hold: &Hold, workflows: &[(WorkflowFile, String)]) {
     let undone = async {
-        let github = session.github()?;
+        let github = session.unhurried().github()?;
         for (file, state) in workflows {
             if state == "active" && github.workflow(file).await?.state != "active" {
                 github.enable(file).await?;
@@ -215,23 +213,18 @@ async fn undo(session: &Session, holds: &Holds, hold: &Hold, workflows: &[(Workf
 
 /// With `wait` until no run is live; otherwise one look.
 pub async fn wait_for_quiet(session: &Session, wait: bool) -> anyhow::Result<AutoDeploy> {
-    let started = Instant::now();
-    loop {
-        let state = look(session).await;
-        if !wait || !matches!(state, AutoDeploy::Live { .. }) || started.elapsed() >= MAX_WAIT {
-            return Ok(state);
+    let what = "waiting for a live run of auto-deploy to end";
+    let time = if wait { MAX_WAIT } else { Duration::ZERO };
+    let mut rounds = Bound::every(WAIT_PAUSE, time).rounds(&session.interrupt, what);
+    let mut state = AutoDeploy::None;
+    while rounds.again().await? {
+        state = look(session).await;
+        if !matches!(state, AutoDeploy::Live { .. }) {
+            break;
         }
-        pause_for(session, "a live run of auto-deploy to end").await?;
+        if wait {
+            session.reporter.detail(Step::Hold, what);
+        }
     }
-}
-
-async fn pause_for(session: &Session, what: &str) -> anyhow::Result<()> {
-    session
-        .reporter
-        .detail(Step::Hold, format!("waiting for {what}"));
-    let mut interrupt = session.interrupt.clone();
-    tokio::select! {
-        () = tokio::time::sleep(WAIT_PAUSE) => Ok(()),
-        () = interrupt.requested() => Err(Problem::interrupted(format!("interrupted while waiting for {what}")).into()),
-    }
+    Ok(state)
 }

@@ -1,12 +1,13 @@
 //! From the moment at which something should start a task, to that task's end.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cli::OnTimeout;
 use crate::clients::ecs::{Ecs, Task};
 use crate::clients::events::Events;
 use crate::failure::Problem;
+use crate::rounds::Bound;
 use crate::session::Session;
 use crate::steps::follow_task::{Wait, follow_task};
 use crate::steps::launch_task::{RunningTask, find_definition};
@@ -51,13 +52,12 @@ pub async fn started(
 ) -> anyhow::Result<Task> {
     let aws = session.aws().await;
     let (ecs, events) = (aws.ecs(), aws.events());
-    let since = Instant::now();
-    let mut interrupt = session.interrupt.clone();
     let mut letters_readable = true;
-    loop {
-        let tasks = ecs
-            .tasks_of_family(awaited.cluster, awaited.family, true)
-            .await?;
+    let waiting = "waiting for the task to start";
+    let mut rounds = Bound::every(PAUSE, awaited.patience).rounds(&session.interrupt, waiting);
+    while rounds.again().await? {
+        let tasks = ecs.tasks_of_family(awaited.cluster, awaited.family, true);
+        let tasks = session.interrupt.or(waiting, tasks).await?;
         if let Some(task) = tasks.into_iter().find(|task| is_ours(task)) {
             return Ok(task);
         }
@@ -70,16 +70,8 @@ pub async fn started(
                 format!("the dead letters cannot be read, so that a refusal would stay unseen: {error:#}"),
             );
         }
-        if since.elapsed() > awaited.patience {
-            return Err(nothing_started(awaited, letters_readable).into());
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = interrupt.requested() => {
-                return Err(Problem::interrupted("interrupted while waiting for the task to start").into());
-            }
-        }
     }
+    Err(nothing_started(awaited, letters_readable).into())
 }
 
 /// The outer error is a letter of ours: why nothing started. The inner one: the queue is out of reach.

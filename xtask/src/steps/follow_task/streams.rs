@@ -9,6 +9,7 @@ use super::LAST_LINES;
 use crate::clients::ecs::Task;
 use crate::clients::logs::{Cursor, Logs, Stream};
 use crate::interrupt::Interrupt;
+use crate::rounds::{Bound, PAGES};
 use crate::steps::launch_task::RunningTask;
 use crate::ui::Reporter;
 use crate::ui::task_log::LogLine;
@@ -17,6 +18,8 @@ use crate::ui::task_log::LogLine;
 /// may take a moment to show what the log driver has sent.
 const DRAIN_GRACE: Duration = Duration::from_millis(1500);
 const DRAIN_PAUSE: Duration = Duration::from_millis(150);
+/// A stream that goes on after its task is not waited for for ever.
+const LONGEST_DRAIN: Duration = Duration::from_secs(300);
 
 /// One container's stream and how far it was read.
 struct Tail {
@@ -94,8 +97,15 @@ impl<'a> Streams<'a> {
         task: &Task,
         interrupt: Option<&Interrupt>,
     ) -> anyhow::Result<bool> {
+        let patience = interrupt.cloned().unwrap_or_else(Interrupt::never);
+        let bound = Bound::every(DRAIN_PAUSE, LONGEST_DRAIN);
+        let mut rounds = bound
+            .rounds(&patience, "reading the last lines")
+            .after_one();
         let mut quiet_since = Instant::now();
-        loop {
+        // The first look comes also when the user has asked to stop already.
+        let mut goes_on = true;
+        while goes_on {
             if self.show_new().await? {
                 quiet_since = Instant::now();
             }
@@ -107,15 +117,9 @@ impl<'a> Streams<'a> {
             if all_ended || quiet_since.elapsed() >= DRAIN_GRACE {
                 return Ok(true);
             }
-            let pause = tokio::time::sleep(DRAIN_PAUSE);
-            match interrupt.cloned() {
-                None => pause.await,
-                Some(mut interrupt) => tokio::select! {
-                    () = pause => {}
-                    () = interrupt.requested() => return Ok(false),
-                },
-            }
+            goes_on = rounds.again().await.unwrap_or(false);
         }
+        Ok(!patience.is_requested())
     }
 
     /// Containers of which no line came.
@@ -136,7 +140,9 @@ async fn show_new(
     tail: &mut Tail,
 ) -> anyhow::Result<bool> {
     let mut news = false;
-    loop {
+    // More than that is read at the next look, between which an interrupt is seen.
+    let mut pages = PAGES.rounds(&Interrupt::never(), "reading a log");
+    while pages.again().await? {
         let page = logs.next(&tail.stream, &mut tail.cursor).await?;
         for event in &page.events {
             reporter.task_line(&LogLine {
@@ -154,9 +160,10 @@ async fn show_new(
             news = true;
         }
         if page.at_end {
-            return Ok(news);
+            break;
         }
     }
+    Ok(news)
 }
 
 /// The line with which the standard logger's wrapper ends every run, after which nothing is written.
