@@ -96,10 +96,10 @@ pub fn run_id(now: SystemTime) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn record(run_id: &str, request: &str) -> LaunchRecord {
+    pub fn record(run_id: &str, request: &str) -> LaunchRecord {
         LaunchRecord {
             run_id: run_id.into(),
             task: "job".into(),

@@ -2,6 +2,7 @@
 
 mod environment;
 pub mod isolated;
+mod no_task;
 mod task;
 
 use anyhow::Context as _;
@@ -18,6 +19,7 @@ use super::aws::explain;
 use super::logs::Stream;
 use crate::failure::Problem;
 use crate::ui::event::TaskSeen;
+pub use no_task::{NoTask, Reply};
 use task::task_of;
 pub use task::{Container, Task, id_of};
 
@@ -136,19 +138,22 @@ impl Ecs {
     }
 
     /// Starts one task. An answer without a task is an error, whatever its HTTP status.
-    pub async fn run(&self, launch: &Launch) -> anyhow::Result<Task> {
+    pub async fn run(&self, launch: &Launch) -> Result<Task, NoTask> {
         let (tasks, reasons) = self.run_some(launch, 1).await?;
         if let Some(task) = tasks.into_iter().next() {
             return Ok(task);
         }
-        Err(Problem::failed(
+        let problem = Problem::failed(
             format!(
                 "launching {}: ECS started no task: {reasons}",
                 id_of(&launch.task_definition)
             ),
             "MISSING: the cluster or task definition is not there; RESOURCE:* or capacity: try again or use other subnets",
-        )
-        .into())
+        );
+        Err(NoTask {
+            error: problem.into(),
+            reply: Reply::Refused,
+        })
     }
 
     /// Starts up to [`AT_ONCE`] tasks in one call: those that ECS started, and why not the others.
@@ -156,7 +161,7 @@ impl Ecs {
         &self,
         launch: &Launch,
         count: i32,
-    ) -> anyhow::Result<(Vec<Task>, String)> {
+    ) -> Result<(Vec<Task>, String), NoTask> {
         let network = AwsVpcConfiguration::builder()
             .set_subnets(Some(launch.subnets.clone()))
             .set_security_groups(Some(launch.security_groups.clone()))
@@ -209,7 +214,7 @@ impl Ecs {
             .count(count)
             .send()
             .await
-            .map_err(|error| explain(error, &tried))?;
+            .map_err(|error| NoTask::because(error, &tried))?;
         let tasks = answer.tasks.unwrap_or_default();
         let failures = answer.failures.unwrap_or_default();
         let reasons: Vec<String> = failures

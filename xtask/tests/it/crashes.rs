@@ -1,4 +1,4 @@
-//! SIGKILL at any point: no lock stays, no Terraform goes on for ever, and the next call converges,
+//! SIGKILL and SIGHUP at any point, and a process that is stopped for a while: no lock stays, no Terraform goes on for ever, and the next call converges,
 //! with exactly one task.
 
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use fastrand::Rng;
 use rustix::process::Signal;
 
 use crate::harness::{
-    At, FakeBin, Gate, Shared, fault_rounds, has_terraform, state_lock, tasks_of, which,
+    At, FakeBin, Gate, Running, Shared, fault_rounds, has_terraform, state_lock, tasks_of, which,
 };
 
 /// A tree that no earlier test has deployed, so that there is something to build and to apply.
@@ -95,6 +95,17 @@ const PHASES: [(&str, u64); 6] = [
     ("  task ", 1_500),
 ];
 
+/// How a process ends before its time: at once, or in good order.
+const WAYS: [Signal; 3] = [Signal::KILL, Signal::KILL, Signal::HUP];
+
+/// As Ctrl-Z does, or a laptop that sleeps: wherever it is, it goes on from there.
+fn stop_for_a_while(running: &Running, dice: &mut Rng) {
+    std::thread::sleep(Duration::from_millis(dice.u64(0..600)));
+    running.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(dice.u64(0..400)));
+    running.signal(Signal::CONT);
+}
+
 #[test]
 fn killed_anywhere_the_same_call_again_converges_with_one_task() {
     let (shared, _lock) = Shared::alone();
@@ -102,25 +113,37 @@ fn killed_anywhere_the_same_call_again_converges_with_one_task() {
         let mut dice = Rng::with_seed(u64::try_from(round).unwrap());
         change_something(shared, &format!("killed in round {round}"));
         let author = format!("killed-{round}");
+        let mut stopped = 0;
         let args = ["try", "diagnose", "--sandbox", "--author", &author, "--"];
         let args = [&args[..], &["--print", "it runs", "--sleep", "300"]].concat();
         // Of three rounds each kills in an earlier and in a later phase, so that all come up.
         for (phase, longest) in [PHASES[round % 3], PHASES[round % 3 + 3]] {
             let delay = Duration::from_millis(dice.u64(0..longest));
-            eprintln!("round {round}: killed {delay:?} after{phase}");
+            let signal = WAYS[dice.usize(0..WAYS.len())];
+            eprintln!("round {round}: {signal:?} {delay:?} after{phase}");
             let running = shared.checkout.xtask(&args).spawn();
             running.wait_for(phase);
             std::thread::sleep(delay);
-            running.signal(Signal::KILL);
-            assert_eq!(running.end().code, 128 + 9);
+            running.signal(signal);
+            let ended = running.end();
+            match signal {
+                Signal::KILL => assert_eq!(ended.code, 128 + 9),
+                // In good order: nothing is held, and a task that ran was stopped.
+                _ => {
+                    assert_eq!(shared.hold(), None);
+                    let ended = ended.expect_code(130);
+                    stopped += ended.stderr.matches("was stopped: the command was").count();
+                }
+            }
         }
         let running = shared.checkout.xtask(&args).spawn();
+        stop_for_a_while(&running, &mut dice);
         running.wait_for("it runs").signal(Signal::INT);
         let ended = running.end().expect_code(130);
         undo(shared);
         assert_eq!(
             tasks_of(&shared.endpoint, &author).len(),
-            1,
+            1 + stopped,
             "{}",
             ended.stderr
         );

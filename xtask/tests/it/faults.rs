@@ -1,6 +1,9 @@
 //! The whole loop with a bad network and a busy AWS between it and the sandbox: what is throttled,
 //! delayed, refused for a moment or reset is done all the same, and exactly once.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -43,7 +46,12 @@ fn the_loop_succeeds_behind_throttling_and_resets() {
         let line = format!("this is round {round}");
         let args = ["try", "diagnose", "--yes", "--author", &author, "--"];
         let args = [&args[..], &["--print", &line, "--exit-code", "3"]].concat();
-        let ended = xtask(&args).run().expect_code(3);
+        let running = xtask(&args).spawn();
+        // A laptop that sleeps for a moment: connections and leases go on without it.
+        running.wait_for("  build ").signal(Signal::STOP);
+        std::thread::sleep(Duration::from_millis(200));
+        running.signal(Signal::CONT);
+        let ended = running.end().expect_code(3);
         assert_eq!(ended.stdout.matches(&line).count(), 1, "{}", ended.stdout);
         // An answer of RunTask that got lost is not a second task.
         assert_eq!(tasks_of(&sandbox, &author).len(), 1, "{}", ended.stderr);

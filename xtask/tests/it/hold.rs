@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
-use crate::harness::{Ended, Shared};
+use rustix::process::Signal;
+
+use crate::harness::{Ended, Shared, answering};
 
 #[test]
 fn of_two_people_exactly_one_wins_fifty_times() {
@@ -153,25 +155,71 @@ fn a_hold_that_cannot_pause_is_none() {
     assert_eq!(shared.hold(), None);
 }
 
-/// A process that was killed leaves a claim; the same person's next call takes it over.
+/// A process that was killed leaves a claim; the same person's next call takes it over, where its death
+/// is proved.
 #[test]
 fn a_claim_that_a_crash_left_is_replaced_by_its_owner_alone() {
     let (shared, _alone) = Shared::alone();
     shared.by("jo", &["hold"]).expect_code(0);
     let mut claim = shared.hold().unwrap();
     claim["purpose"] = "try".into();
-    // No process has this number: it is beyond what Linux gives.
-    claim["process"] = 2_000_000_000.into();
+    // A process has this number, but it is another one than that of the claim.
+    claim["process"] = std::process::id().into();
     shared.put_hold(&claim.to_string());
     shared
         .by("kim", &["try", "my-new-task-name"])
         .expect_code(126)
-        .expect_stderr("test is in use by a try of jo");
+        .expect_stderr("test is in use by a try of jo")
+        .expect_stderr("is gone, the environment is free in ")
+        .expect_stderr("cargo xtask run TASK --sandbox");
+    // The same number on another machine of the same name, or before this one was started anew, where no
+    // process has it: that proves nothing.
+    let mut elsewhere = claim.clone();
+    elsewhere["boot"] = "another".into();
+    elsewhere["process"] = 2_000_000_000.into();
+    shared.put_hold(&elsewhere.to_string());
+    shared
+        .by("jo", &["try", "my-new-task-name"])
+        .expect_code(126);
+    shared.put_hold(&claim.to_string());
     shared
         .by("jo", &["try", "my-new-task-name"])
         .expect_code(0)
         .expect_stderr("ended without giving test back: its claim is taken over");
     assert_eq!(shared.hold(), None);
+}
+
+/// A store that refuses each write under a condition although nobody holds the environment: it ends, says
+/// what was seen, and can be interrupted.
+#[test]
+fn a_write_that_is_refused_each_time_ends() {
+    let (shared, _together) = Shared::together();
+    let s3 = answering("application/xml", |request| {
+        let (status, code) = match request.starts_with("PUT ") {
+            true => (412, "PreconditionFailed"),
+            false => (404, "NoSuchKey"),
+        };
+        let error = format!("<Error><Code>{code}</Code><Message>no luck</Message></Error>");
+        (status, error)
+    });
+    let hold = || {
+        shared
+            .really(&["hold", "--author", "jo"])
+            .env("AWS_ENDPOINT_URL_S3", &s3)
+    };
+    let running = hold().spawn();
+    running.wait_for("reserving test").signal(Signal::TERM);
+    running
+        .end()
+        .expect_code(130)
+        .expect_stderr("interrupted while reserving test");
+    hold()
+        .run()
+        .expect_code(126)
+        .expect_stderr(
+            "10 writes to s3://api-terraform-state-000000000000/holds/test.json were refused",
+        )
+        .expect_stderr("(PreconditionFailed: no luck), and the last look found nobody there");
 }
 
 /// Reserves, pauses, tries, and puts everything back.

@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM, a timeout and a lost terminal while a task runs: what becomes of the task, what
+//! Ctrl-C, SIGTERM, SIGHUP, a timeout and a lost terminal while a task runs: what becomes of the task, what
 //! the exit code says, and how one comes back to it.
 
 use rustix::process::Signal;
@@ -52,10 +52,18 @@ fn logs(shared: &Shared, id: &str) -> Ended {
 
 #[test]
 fn off_a_terminal_an_interrupt_stops_the_task_and_waits_for_its_last_line() {
-    for (signal, author) in [(Signal::INT, "sigint"), (Signal::TERM, "sigterm")] {
+    for (signal, author) in [
+        (Signal::INT, "sigint"),
+        (Signal::TERM, "sigterm"),
+        (Signal::HUP, "sighup"),
+    ] {
         let (shared, _lock) = Shared::together();
         let running = launch(shared, author, &[]);
         running.signal(signal);
+        if signal == Signal::HUP {
+            // The shell says so, and then the kernel: nobody is in a hurry.
+            running.signal(signal);
+        }
         let ended = running.end().expect_code(130);
         let ended = ended
             .expect_stdout("outcome=stopped")

@@ -10,13 +10,14 @@
 //! - `bad_input`: everything a user can get wrong, and the error that says so
 //! - `tasks`: what is written about tasks, and what does not fit
 //! - `new_task`: all files of a new task, or none
-//! - `crashes`: SIGKILL at any point, and how a rerun converges
+//! - `crashes`: SIGKILL, SIGHUP and SIGSTOP at any point, and how a rerun converges
 //! - `faults`: the loop behind throttling, resets and expired credentials
-//! - `phases`: Ctrl-C and SIGTERM in the build, the plan and the apply
+//! - `phases`: Ctrl-C, SIGTERM and SIGHUP in the build, the plan and the apply
 //! - `failures`: a task that fails in every way it can, and what is said about it
 //! - `long_logs`: a hundred thousand lines and more, whole and with bounded memory
+//! - `loops`: what waits has a bound, a pause and an interrupt
 //! - `never_started`: a task that does not get as far as its first line; one of two containers
-//! - `interrupts`: Ctrl-C, SIGTERM, SIGKILL and timeouts while a task runs, and how one comes back
+//! - `interrupts`: Ctrl-C, SIGTERM, SIGHUP, SIGKILL and timeouts while a task runs, and how one comes back
 //! - `many`: `run --count`, many tasks at once
 //! - `image`: the image without Docker
 //! - `engine`: the loop on the process engine, without Docker
@@ -72,6 +73,7 @@ mod json;
 mod layouts;
 mod local;
 mod long_logs;
+mod loops;
 mod many;
 mod ministack;
 mod never_started;

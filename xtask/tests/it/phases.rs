@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM before the task runs: in the build, in the plan, in the apply. Terraform is asked
+//! Ctrl-C, SIGTERM and a lost terminal before the task runs: in the build, in the plan, in the apply. Terraform is asked
 //! once, the state's lock is given back, and nothing goes on in the background.
 
 use std::fs;
@@ -10,8 +10,11 @@ use rustix::process::Signal;
 use crate::harness::{FakeBin, Shared, has_terraform, state_lock, which};
 
 const TRY: [&str; 3] = ["try", "my-new-task-name", "--sandbox"];
-/// The first is the terminal's Ctrl-C, the second what a CI system sends.
-const SIGNALS: [Signal; 2] = [Signal::INT, Signal::TERM];
+/// The terminal's Ctrl-C, what a CI system sends, and what a terminal sends that is closed: all three are
+/// one thing, so that each phase meets two of them.
+const IN_BUILD: [Signal; 2] = [Signal::INT, Signal::HUP];
+const IN_PLAN: [Signal; 2] = [Signal::TERM, Signal::HUP];
+const IN_APPLY: [Signal; 2] = [Signal::HUP, Signal::TERM];
 
 /// Terraform behind a program that writes down each SIGINT that reaches it: the group is signalled, so
 /// that Terraform gets the same ones.
@@ -76,7 +79,7 @@ fn an_interrupt_in_the_build_ends_the_compiler() {
     );
     let bin = FakeBin::named("endless-cargo").script("cargo", &script);
     shared.checkout.another_image("interrupted");
-    for signal in SIGNALS {
+    for signal in IN_BUILD {
         let _ = fs::remove_file(&started);
         let running = shared
             .checkout
@@ -99,7 +102,7 @@ fn an_interrupt_in_the_build_ends_the_compiler() {
 #[test]
 fn an_interrupt_in_the_plan_is_one_sigint_to_terraform() {
     let (shared, _lock) = Shared::alone();
-    for (number, signal) in SIGNALS.into_iter().enumerate() {
+    for (number, signal) in IN_PLAN.into_iter().enumerate() {
         let terraform = CountingTerraform::named(shared, "terraform-planning");
         // What is applied already is not planned.
         let file = "infra/ecs-tasks/template/interrupted.tf";
@@ -130,7 +133,7 @@ fn an_interrupt_in_the_plan_is_one_sigint_to_terraform() {
 #[test]
 fn an_interrupt_in_the_apply_is_one_sigint_and_leaves_no_lock() {
     let (shared, _lock) = Shared::alone();
-    for (number, signal) in SIGNALS.into_iter().enumerate() {
+    for (number, signal) in IN_APPLY.into_iter().enumerate() {
         let terraform = CountingTerraform::named(shared, "terraform-applying");
         let file = "infra/ecs-tasks/template/interrupted.tf";
         shared.checkout.write(file, &format!("# {number}\n"));

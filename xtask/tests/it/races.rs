@@ -1,5 +1,7 @@
 //! Two at once: what each finds when the other one comes at the worst moment.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::json;
 
 use crate::harness::{At, Gate, Invocation, Shared, request};
@@ -19,12 +21,17 @@ fn starts_a_task(head: &str) -> bool {
 
 /// The auto-deploy of main as GitHub runs it, with its run there.
 fn auto_deploy(shared: &Shared, gate: &Gate) -> Invocation {
+    as_auto_deploy(shared, shared.through_as_ci(gate, &DEPLOY))
+}
+
+const DEPLOY: [&str; 2] = ["deploy-test", "--yes"];
+
+fn as_auto_deploy(shared: &Shared, deploy: Invocation) -> Invocation {
     shared.set_workflow("enable");
     let run =
         json!({ "workflow": "api-auto-deploy.yml", "status": "in_progress", "event": "push" });
     let run = shared.github("runs", &run.to_string());
-    shared
-        .through_as_ci(gate, &["deploy-test", "--yes"])
+    deploy
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_RUN_ID", run["id"].to_string())
         .env(
@@ -59,6 +66,34 @@ fn an_auto_deploy_that_comes_after_a_hold_skips_with_a_notice() {
             .contains(": a race. Its release deploys main.")
     );
     assert_eq!(after, before);
+}
+
+/// The runner died in the middle of a deploy, so that nobody gives its claim back or renews it. Nobody
+/// will release it either: main is deployed by whoever comes next.
+#[test]
+fn an_auto_deploy_has_its_turn_after_the_claim_of_a_dead_runner() {
+    let (shared, _alone) = Shared::alone();
+    let sha = shared.commit_infra();
+    shared.by_nobody(&["build-and-publish"]).expect_code(0);
+    shared.by("ci", &["hold"]).expect_code(0);
+    let mut claim = shared.hold().unwrap();
+    claim["purpose"] = "deploy".into();
+    claim["author"] = "api-auto-deploy.yml run 7".into();
+    claim["host"] = "a-runner".into();
+    let expires = SystemTime::now() + Duration::from_secs(4);
+    claim["expires"] = humantime::format_rfc3339_seconds(expires)
+        .to_string()
+        .into();
+    shared.put_hold(&claim.to_string());
+    let deploy = as_auto_deploy(shared, shared.really(&DEPLOY)).run();
+    let (record, after) = (shared.hold(), shared.deployed_tag());
+    shared.github("reset", "");
+    shared.uncommit();
+    deploy
+        .expect_code(0)
+        .expect_stderr("waiting for a deploy or a try to end: test is being deployed to by api-auto-deploy.yml run 7")
+        .expect_stdout(&sha);
+    assert_eq!((record, after), (None, sha));
 }
 
 #[test]

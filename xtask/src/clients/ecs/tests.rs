@@ -32,9 +32,26 @@ fn an_answer_of_run_task_without_a_task_is_an_error_with_its_reasons() {
     });
     let error = block_on(async { server.aws().await.ecs().run(&launch()).await.unwrap_err() });
     assert_eq!(
-        error.to_string(),
+        error.error.to_string(),
         "launching api-test-job:3: ECS started no task: RESOURCE:MEMORY arn:x none left"
     );
+    assert_eq!(error.reply, Reply::Refused);
+}
+
+#[test]
+fn what_aws_refuses_is_told_from_what_nobody_knows() {
+    for (status, code, reply) in [
+        (400, "InvalidParameterException", Reply::Refused),
+        (400, "ExpiredTokenException", Reply::Unknown),
+    ] {
+        let server = Server::start(move |_, _| {
+            let body = json!({ "__type": code, "message": "no" });
+            Some((status, "", body.to_string()))
+        });
+        let error = block_on(async { server.aws().await.ecs().run(&launch()).await.unwrap_err() });
+        assert_eq!(error.reply, reply, "{code}");
+        assert_eq!(server.requests().len(), 1, "{code}");
+    }
 }
 
 #[test]

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::streams::Streams;
 use super::{Wait, choice, next_pause, until};
 use crate::cli::OnTimeout;
-use crate::clients::ecs::{AT_ONCE, Ecs, Task};
+use crate::clients::ecs::{AT_ONCE, Ecs, NoTask, Reply, Task};
 use crate::failure::{Kind, Problem};
 use crate::outcome::{Origin, Verdict, exit};
 use crate::record::{LaunchRecord, MISSING_GRACE};
 use crate::session::Session;
-use crate::steps::launch_task::{RunningTask, Sought, warn_about_logs};
+use crate::steps::launch_task::{RunningTask, Sought, not_started, warn_about_logs};
 use crate::ui::{Step, plural::count};
 use crate::verdict::{Cut, TaskEnd, verdict};
 use choice::Choice;
@@ -58,7 +58,17 @@ pub async fn run_many(
             ),
         );
     }
-    let tasks = start(session, sought, &record, wanted).await?;
+    let tasks = match start(session, sought, &record, wanted).await {
+        Ok(tasks) => tasks,
+        Err(no_task) => {
+            // Of a run that is gone on with, earlier calls may have started some.
+            if no_task.reply == Reply::Refused && !is_known {
+                record.ended = true;
+                record.save(&session.settings.work_dir())?;
+            }
+            return Err(not_started(no_task));
+        }
+    };
     let logs = session.aws().await.logs();
     let mut all: Vec<One<'_>> = tasks
         .into_iter()
@@ -104,7 +114,7 @@ async fn start(
     sought: &Sought,
     record: &LaunchRecord,
     wanted: u32,
-) -> anyhow::Result<Vec<Task>> {
+) -> Result<Vec<Task>, NoTask> {
     let what = format!("{wanted} × {} on {}", sought.name, sought.outputs.cluster);
     let timer = session.reporter.started(Step::Launch, what);
     let ecs = session.aws().await.ecs();
@@ -122,11 +132,12 @@ async fn start(
         let (tasks, reasons) = match ecs.run_some(&launch, some.cast_signed()).await {
             Ok(answer) => answer,
             // Those that run already are not left alone over it.
-            Err(error) if !started.is_empty() => {
+            Err(no_task) if !started.is_empty() => {
+                let error = not_started(no_task);
                 session.reporter.warning(Step::Launch, format!("{error:#}"));
                 break;
             }
-            Err(error) => return Err(error),
+            Err(no_task) => return Err(no_task),
         };
         let missing = some as usize - tasks.len().min(some as usize);
         if missing > 0 {
@@ -140,11 +151,12 @@ async fn start(
             .progress(Step::Launch, done, Some(wanted.into()), "tasks");
     }
     if started.is_empty() {
-        return Err(Problem::failed(
-            "ECS started no task",
-            "the warnings above say why; one alone tells more: leave out --count",
-        )
-        .into());
+        session.interrupt.check("the launch: nothing was started")?;
+        let why = "the warnings above say why; one alone tells more: leave out --count";
+        return Err(NoTask {
+            error: Problem::failed("ECS started no task", why).into(),
+            reply: Reply::Refused,
+        });
     }
     session
         .reporter

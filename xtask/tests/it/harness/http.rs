@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct Answer {
@@ -44,19 +45,31 @@ pub fn request(
 
 /// A server that gives every request the same answer; returns its address.
 pub fn always_answering(status: u16, content_type: &str, body: &str) -> String {
+    let body = body.to_owned();
+    answering(content_type, move |_| (status, body.clone()))
+}
+
+/// A server that answers by what a request begins with: `PUT /path`; returns its address.
+pub fn answering(
+    content_type: &str,
+    answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let answer = format!(
-        "HTTP/1.1 {status} Answer\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    let (content_type, answer) = (content_type.to_owned(), Arc::new(answer));
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let answer = answer.clone();
+            let (content_type, answer) = (content_type.clone(), answer.clone());
             std::thread::spawn(move || {
                 let mut request = [0; 16384];
-                let _ = stream.read(&mut request);
-                let _ = stream.write_all(answer.as_bytes());
+                let length = stream.read(&mut request).unwrap_or_default();
+                let request = String::from_utf8_lossy(&request[..length]);
+                let (status, body) = answer(&request);
+                let head = format!(
+                    "HTTP/1.1 {status} Answer\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all((head + &body).as_bytes());
             });
         }
     });

@@ -23,7 +23,7 @@ pub use checkout::{
 };
 pub use ended::{Ended, filtered};
 pub use gate::{At, Gate};
-pub use http::{always_answering, request};
+pub use http::{always_answering, answering, request};
 pub use path::{path, which};
 pub use python::Microburst;
 pub use running::Running;
