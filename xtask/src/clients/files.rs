@@ -16,7 +16,7 @@ pub fn write_all(root: &Path, edits: &[Edit]) -> anyhow::Result<()> {
             let undone = done.into_iter().rev().try_for_each(take_back);
             return Err(match undone {
                 Ok(()) => error.context("nothing was changed"),
-                Err(undo) => error.context(format!("some files are changed and could not be restored ({undo}): git checkout brings them back")),
+                Err(undo) => error.context(format!("some files are changed and could not be restored ({undo:#}): git checkout brings them back")),
             });
         }
         done.push((file, before));
@@ -45,14 +45,15 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn take_back((file, before): (PathBuf, Option<Vec<u8>>)) -> std::io::Result<()> {
-    match before {
-        Some(bytes) => std::fs::write(file, bytes),
-        None => match std::fs::remove_file(file) {
+fn take_back((file, before): (PathBuf, Option<Vec<u8>>)) -> anyhow::Result<()> {
+    let undone = match before {
+        Some(bytes) => std::fs::write(&file, bytes),
+        None => match std::fs::remove_file(&file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => other,
         },
-    }
+    };
+    undone.with_context(|| format!("restoring {}", file.display()))
 }
 
 #[cfg(test)]

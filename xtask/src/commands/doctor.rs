@@ -1,12 +1,11 @@
 //! `cargo xtask doctor`: is everything there that the loop needs? All checks at once, each with its fix.
 
 mod check;
+mod disk;
 mod protection;
 mod workflows;
 
 use std::time::Duration;
-
-use anyhow::Context as _;
 
 use crate::clients::cargo::cargo;
 use crate::clients::docker;
@@ -25,8 +24,6 @@ use check::{Check, table};
 
 /// A check that takes longer counts as failed: nobody waits for a doctor.
 const PATIENCE: Duration = Duration::from_millis(1800);
-/// What a build and its image need, in bytes.
-const ROOM: u64 = 3_000_000_000;
 const FOUNDATION: &str = "apply infra/foundation once: its README has the steps";
 
 /// Where the loop's tasks run.
@@ -104,12 +101,14 @@ async fn this_machine(session: &Session, tasks: Tasks) -> Vec<Check> {
             branch.unwrap_or_default()
         ))
     };
+    let settings = session.settings.clone();
+    let disk = async { tokio::task::spawn_blocking(move || disk::look(&settings)).await? };
     let (cargo, git, docker, terraform, disk) = tokio::join!(
         check("cargo", None, toolchain(session)),
         check("git", None, git),
         check("docker", None, docker(session, &tasks)),
         check("terraform", None, terraform(session, &tasks)),
-        check("disk", None, async { disk(session) }),
+        check("disk", None, disk),
     );
     vec![
         cargo,
@@ -278,35 +277,4 @@ async fn toolchain(session: &Session) -> anyhow::Result<String> {
         Problem::failed(format!("{error:#}"), "install Rust: https://rustup.rs")
     })?;
     Ok(version.trim().trim_start_matches("cargo ").to_owned())
-}
-
-fn disk(session: &Session) -> anyhow::Result<String> {
-    let root = &session.settings.root;
-    let stat = rustix::fs::statvfs(root)
-        .with_context(|| format!("asking for room in {}", root.display()))?;
-    room(stat.f_bavail.saturating_mul(stat.f_frsize)).map_err(Into::into)
-}
-
-fn room(free: u64) -> Result<String, Problem> {
-    let text = format!("{:.1} GB free", free as f64 / 1e9);
-    if free >= ROOM {
-        return Ok(text);
-    }
-    let fix = "make room: cargo clean, docker system prune";
-    Err(Problem::failed(
-        format!("{text}; a build needs {:.0} GB", ROOM as f64 / 1e9),
-        fix,
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::room;
-
-    #[test]
-    fn a_full_disk_is_a_failure() {
-        assert_eq!(room(4_200_000_000).unwrap(), "4.2 GB free");
-        let problem = room(900_000_000).unwrap_err();
-        assert_eq!(problem.message, "0.9 GB free; a build needs 3 GB");
-    }
 }

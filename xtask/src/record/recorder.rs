@@ -31,7 +31,7 @@ impl Recorder {
     /// Makes the folder, for its owner alone: what a task prints is nobody else's business.
     pub fn start(runs: &Path, run: &str) -> io::Result<Recorder> {
         let folder = runs.join(run);
-        own_files::make_folder(&folder)?;
+        own_files::make_folder(&folder).map_err(|error| naming(&folder, &error))?;
         Ok(Recorder {
             run: run.to_owned(),
             events: Bounded::new(&folder, "events", "jsonl", PART),
@@ -73,7 +73,10 @@ impl Recorder {
     /// The loop has ended: the summary, and older records make room.
     pub fn end(mut self, summary: &str) -> io::Result<()> {
         self.flush()?;
-        own_files::create(&self.folder.join(SUMMARY))?.write_all(summary.as_bytes())?;
+        let file = self.folder.join(SUMMARY);
+        own_files::create(&file)
+            .and_then(|mut created| created.write_all(summary.as_bytes()))
+            .map_err(|error| naming(&file, &error))?;
         self.folder
             .parent()
             .map_or(Ok(()), |runs| prune(runs, KEPT, ROOM))
@@ -81,8 +84,13 @@ impl Recorder {
 
     /// Nothing was done that a record would be worth.
     pub fn discard(self) -> io::Result<()> {
-        std::fs::remove_dir_all(self.folder)
+        std::fs::remove_dir_all(&self.folder).map_err(|error| naming(&self.folder, &error))
     }
+}
+
+/// The system's own words, after the file that they are about.
+fn naming(file: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }
 
 /// A file that keeps its beginning and its end: `x.jsonl`, then `x.1.jsonl` and `x.2.jsonl` in turn.
@@ -114,8 +122,12 @@ impl Bounded {
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {
+        self.write(line).map_err(|error| self.naming(&error))
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
         if self.size > 0 && self.size + line.len() > self.limit {
-            self.flush()?;
+            self.write_out()?;
             self.file = None;
             self.size = 0;
             if self.part == 2 {
@@ -137,7 +149,15 @@ impl Bounded {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.write_out().map_err(|error| self.naming(&error))
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
         self.file.as_mut().map_or(Ok(()), io::Write::flush)
+    }
+
+    fn naming(&self, error: &io::Error) -> io::Error {
+        naming(&self.part(self.part), error)
     }
 }
 
@@ -199,6 +219,31 @@ mod tests {
             read_parts(folder.path(), "log", "jsonl"),
             "line 00\nline 01\nline 96\nline 97\nline 98\nline 99\n"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("run");
+        std::fs::write(&folder, "a file where a folder should be").unwrap();
+        let started = Recorder::start(home.path(), "run").err().unwrap();
+        assert!(started.to_string().contains("/run: "), "{started}");
+        let mut file = Bounded::new(&folder, "log", "jsonl", 20);
+        let written = file.line("a line").unwrap_err();
+        assert!(
+            written.to_string().contains("/run/log.jsonl: "),
+            "{written}"
+        );
+        // The disk is full only when it is written to.
+        let full = File::options().write(true).open("/dev/full");
+        if let Ok(full) = full {
+            file.file = Some(io::BufWriter::new(full));
+            let flushed = file.line("a line").and_then(|()| file.flush()).unwrap_err();
+            assert!(
+                flushed.to_string().contains("/run/log.jsonl: "),
+                "{flushed}"
+            );
+        }
     }
 
     #[test]

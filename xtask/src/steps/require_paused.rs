@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::clients::github::{GitHub, Run, Workflow};
-use crate::failure::Problem;
+use crate::failure::{Kind, Problem};
 use crate::names::github::WorkflowFile;
 use crate::session::{Session, env_var};
 use crate::settings::Settings;
@@ -143,8 +143,12 @@ impl AutoDeploy {
                 ),
                 "wait until it has ended, then run the command again",
             )),
+            // The user has asked to stop, which says nothing about auto-deploy.
+            AutoDeploy::Unknown(problem) if problem.kind == Kind::Interrupted => {
+                Err(problem.clone())
+            }
             AutoDeploy::Unknown(problem) => Err(Problem {
-                kind: crate::failure::Kind::Refused,
+                kind: Kind::Refused,
                 message: format!(
                     "nobody can tell whether auto-deploy to {environment} is paused: {}",
                     problem.message

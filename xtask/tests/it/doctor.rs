@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering};
+use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, target_dir};
 
 /// A machine with an AWS account and GitHub, which here are the sandbox's, past `--sandbox`.
 struct Machine {
@@ -65,6 +65,8 @@ fn each_prerequisite_that_is_missing_is_named_alone_with_its_fix() {
     let machine = Machine::complete("doctor", &shared.endpoint);
     let well = machine.doctor(&[]).expect_code(0);
     assert_eq!(missing(&well), []);
+    // Where cargo builds, wherever that is.
+    well.expect_stdout(&format!("GB free in {}", target_dir().display()));
 
     let path = |name: &str, hidden: &str| {
         let bin = FakeBin::named(&format!("doctor-without-{name}")).everything_but(&[hidden]);

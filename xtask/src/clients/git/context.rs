@@ -20,7 +20,13 @@ impl Git {
     /// What git would commit of these paths, on top of HEAD. `index` keeps what is known of files
     /// between calls, and may be deleted at any time.
     pub fn tree_of(&self, paths: &[PathBuf], index: &Path) -> anyhow::Result<Tree> {
-        let folder = tempfile::tempdir().context("making a folder for a temporary index")?;
+        let folder = tempfile::tempdir().with_context(|| {
+            let parent = std::env::temp_dir();
+            format!(
+                "making a folder for a temporary index in {}",
+                parent.display()
+            )
+        })?;
         let own = folder.path().join("index");
         let sh = Shell::new()?;
         sh.change_dir(&self.top);

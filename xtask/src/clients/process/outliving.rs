@@ -129,7 +129,10 @@ struct OutputFile {
 impl OutputFile {
     fn new() -> anyhow::Result<Self> {
         Ok(OutputFile {
-            file: tempfile::tempfile().context("making a file for a child's output")?,
+            file: tempfile::tempfile().with_context(|| {
+                let folder = std::env::temp_dir();
+                format!("making a file for a child's output in {}", folder.display())
+            })?,
             read: 0,
             rest: Vec::new(),
         })

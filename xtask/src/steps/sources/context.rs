@@ -44,7 +44,13 @@ pub fn differences(
 pub fn stage(settings: &Settings, git: &Git, context: &Path) -> anyhow::Result<Staged> {
     let place = Place::of(settings, git, context)?;
     let tree = tree(settings, git, &place)?;
-    let home = tempfile::tempdir().context("making a folder for the image's context")?;
+    let home = tempfile::tempdir().with_context(|| {
+        let parent = std::env::temp_dir();
+        format!(
+            "making a folder for the image's context in {}",
+            parent.display()
+        )
+    })?;
     let mut files = tree.files(&place.folder)?;
     for beside in [&place.dockerfile, &place.own_ignore] {
         files.extend(tree.files(beside)?);
