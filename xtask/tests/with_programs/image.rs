@@ -111,3 +111,26 @@ pub fn both_builders_give_an_image_that_runs_the_same() {
         docker(&["rmi", "--force", image]);
     }
 }
+
+/// Docker knows no digest before a push, and each of its versions saves an image in a form of its own.
+pub fn an_image_that_docker_built_is_handed_over_as_a_file() {
+    let (shared, _alone) = Shared::alone();
+    let checkout = &shared.checkout;
+    checkout.another_image("handed over");
+    checkout.commit("another image");
+    let file = checkout.root.join("target/image.tar");
+    let file = file.to_str().unwrap();
+    let build = checkout.xtask(["build", "--output", file]);
+    let built = build.env("XTASK_BUILDER", "docker").run();
+    let digest = built.stdout.trim();
+    let publish = ["publish", file, "--digest", digest, "--attest"];
+    let published = shared.by_nobody(&publish);
+    shared.uncommit();
+    let published = published.expect_code(0);
+    let reference = published.stdout.trim();
+    assert!(reference.ends_with(&format!("@{digest}")), "{reference}");
+    docker(&["pull", "--quiet", reference]);
+    let said = docker(&["run", "--rm", reference, "my-new-task-name"]);
+    docker(&["rmi", "--force", reference]);
+    assert!(said.contains("(handed over)"), "{said}");
+}

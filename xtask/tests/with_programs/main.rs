@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         docker_context::what_the_context_leaves_out_is_no_edit: [DOCKER],
         engine::with_docker: [DOCKER],
         image::both_builders_give_an_image_that_runs_the_same: [DOCKER],
+        image::an_image_that_docker_built_is_handed_over_as_a_file: [DOCKER],
         local::in_the_image_with_the_same_variables: [DOCKER],
         ministack::the_extension_passes_its_tests_of_docker: [DOCKER],
         ministack::the_extension_passes_its_tests_of_bubblewrap: [BUBBLEWRAP],

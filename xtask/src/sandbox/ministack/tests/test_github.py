@@ -59,6 +59,11 @@ class GitHub(unittest.TestCase):
         by_id = f"{REPOSITORY}/actions/workflows/{other['id']}"
         self.assertEqual(self.call("GET", by_id)[1], other)
 
+    def test_an_environment_admits_protected_branches_alone(self):
+        status, found = self.call("GET", "/repos/example-org/background-tasks/environments/test")
+        self.assertEqual((status, found["name"]), (200, "test"))
+        self.assertTrue(found["deployment_branch_policy"]["protected_branches"])
+
     def test_enable_and_disable_are_kept_by_repository(self):
         self.assertEqual(self.call("PUT", AUTO_DEPLOY + "/enable"), (204, None))
         self.assertEqual(self.call("GET", AUTO_DEPLOY)[1]["state"], "active")
