@@ -6,7 +6,7 @@ mod toolchain;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::clients::git::Git;
 use crate::clients::process::{Program, Source};
 use crate::failure::Problem;
 use crate::layout::Layout;
+use crate::rounds::Bound;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::steps::content::content_of;
@@ -31,7 +32,7 @@ use toolchain::{Toolchain, compiler, host_of, rustflags};
 const PROFILE: &str = "image";
 
 /// How often cargo is asked for a binary that another checkout takes away.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: Bound = Bound::attempts(3, Duration::from_millis(100), Duration::from_secs(1));
 
 /// What cargo made.
 #[derive(Debug, Clone)]
@@ -87,7 +88,8 @@ pub async fn compile(session: &Session) -> anyhow::Result<(Binary, Compiled)> {
 /// there: then cargo is asked again, which has ours still.
 async fn built(session: &Session, layout: &Layout) -> anyhow::Result<(Vec<u8>, Said)> {
     let mut executable = PathBuf::new();
-    for _ in 0..ATTEMPTS {
+    let mut rounds = ATTEMPTS.rounds(&session.interrupt, "compiling");
+    while rounds.again().await? {
         let mut said = call_cargo(session, layout).await?;
         let bytes = std::fs::read(&said.executable)
             .with_context(|| format!("reading {}", said.executable.display()))?;

@@ -123,38 +123,43 @@ async fn write(
         if place != Place::Mine {
             new.previous_tag = deployed_tag(holds).await?;
         }
-        let new = match take {
-            Take::Create => new,
-            Take::Keep(old) => Hold {
-                id: old.id.clone(),
-                since: old.since,
-                reason: wanted.reason.clone().or_else(|| old.reason.clone()),
-                workflows: old.workflows.clone(),
-                progress: Progress::Held,
-                ..new.inherit(&old)
-            },
-            Take::Replace(old) => new.inherit(&old),
-            Take::Break(old) => {
-                session.reporter.warning(
-                    Step::Hold,
-                    format!("breaking a hold: {}", hold::describe(&old, Moment::now())),
-                );
-                new.inherit(&old).breaking(&old)
-            }
-            Take::Overwrite => {
-                session.reporter.warning(
-                    Step::Hold,
-                    "writing over a record that cannot be read: what it had paused stays paused",
-                );
-                new
-            }
-        };
+        let new = in_place_of(session, new, take, wanted);
         match holds.write(&new, &stored).await? {
             Written::Done => return Ok((new, place)),
             Written::Overtaken(said) => words = said,
         }
     }
     Err(overtaken(holds, me, &words).await.into())
+}
+
+/// The new record with what it takes over from the one that is there.
+fn in_place_of(session: &Session, new: Hold, take: Take, wanted: &Wanted) -> Hold {
+    match take {
+        Take::Create => new,
+        Take::Keep(old) => Hold {
+            id: old.id.clone(),
+            since: old.since,
+            reason: wanted.reason.clone().or_else(|| old.reason.clone()),
+            workflows: old.workflows.clone(),
+            progress: Progress::Held,
+            ..new.inherit(&old)
+        },
+        Take::Replace(old) => new.inherit(&old),
+        Take::Break(old) => {
+            session.reporter.warning(
+                Step::Hold,
+                format!("breaking a hold: {}", hold::describe(&old, Moment::now())),
+            );
+            new.inherit(&old).breaking(&old)
+        }
+        Take::Overwrite => {
+            session.reporter.warning(
+                Step::Hold,
+                "writing over a record that cannot be read: what it had paused stays paused",
+            );
+            new
+        }
+    }
 }
 
 fn active(workflows: &[(WorkflowFile, String)]) -> impl Iterator<Item = &WorkflowFile> {

@@ -3,7 +3,7 @@
 
 use rustix::process::Signal;
 
-use crate::harness::{Ended, Running, Shared};
+use crate::harness::{Ended, Running, Shared, tasks_of};
 
 /// Launches a task that logs a line and sleeps for a minute. Each test has an author of its own,
 /// since the same run by the same person would be attached to.
@@ -72,6 +72,50 @@ fn off_a_terminal_an_interrupt_stops_the_task_and_waits_for_its_last_line() {
         let reason = format!("cargo xtask: interrupted by {author}");
         logs(shared, &id).expect_code(0).expect_stderr(&reason);
     }
+}
+
+/// The window is closed: every write to the terminal fails from then on, and nobody is there to be asked.
+#[test]
+fn a_terminal_that_is_closed_stops_the_task() {
+    let (shared, _lock) = Shared::together();
+    let script = r#"
+import os, pty, sys
+process, terminal = pty.fork()
+if process == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"it runs" not in seen:
+    seen += os.read(terminal, 4096)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+"#;
+    let run = [
+        "run",
+        "diagnose",
+        "--sandbox",
+        "--author",
+        "closed",
+        "--",
+        "--print",
+        "it runs",
+    ];
+    let output = shared
+        .checkout
+        .program("python3")
+        .args(["-c", script, env!("CARGO_BIN_EXE_xtask")])
+        .args(run)
+        .args(["--sleep", "60"])
+        .output()
+        .unwrap();
+    Ended::of(output).expect_code(0).expect_stdout("130\n");
+    let tasks = tasks_of(&shared.endpoint, "closed");
+    let [task] = &tasks[..] else {
+        panic!("{tasks:?}")
+    };
+    let id = task.rsplit('/').next().unwrap();
+    logs(shared, id)
+        .expect_code(0)
+        .expect_stderr("cargo xtask: interrupted by closed");
 }
 
 #[test]
