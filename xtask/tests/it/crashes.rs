@@ -170,6 +170,7 @@ fn a_launch_that_arrives_after_its_caller_was_killed_is_no_second_task() {
     killed.signal(Signal::KILL);
     assert_eq!(killed.end().code, 128 + 9);
     let again = shared.through(&gate, "late", &args).spawn();
+    again.wait_for("asking once more for api-test-diagnose:");
     again.wait_for("it runs");
     gate.open();
     // A second task would be there at once: RunTask answers when it has one.

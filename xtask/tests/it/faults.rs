@@ -66,7 +66,49 @@ fn the_loop_succeeds_behind_throttling_and_resets() {
         "nothing was broken"
     );
 
+    a_refused_launch_is_over(&xtask, &microburst, &checkout);
     credentials_expire(&xtask, &microburst, &sandbox);
+}
+
+/// The same command is another call then, with what is deployed by now.
+fn a_refused_launch_is_over(
+    xtask: &dyn Fn(&[&str]) -> Invocation,
+    microburst: &Microburst,
+    checkout: &Checkout,
+) {
+    microburst.rules(&json!([{
+        "service": "ecs",
+        "operation": "RunTask",
+        "error": { "code": "InvalidParameterException", "status": 400 },
+    }]));
+    let args = [
+        "run",
+        "diagnose",
+        "--author",
+        "refused",
+        "--",
+        "--exit-code",
+        "4",
+    ];
+    xtask(&args)
+        .run()
+        .expect_code(125)
+        .expect_stderr("InvalidParameterException");
+    microburst.rules(&json!([]));
+    let again = xtask(&args).run().expect_code(4);
+    assert!(
+        !again.stderr.contains("asking once more"),
+        "{}",
+        again.stderr
+    );
+    let runs = std::fs::read_dir(checkout.root.join("target/xtask/runs")).unwrap();
+    let launches = runs.filter_map(|run| {
+        let text = std::fs::read(run.unwrap().path().join("launch.json")).ok()?;
+        serde_json::from_slice::<Value>(&text).ok()
+    });
+    let of_this = launches.filter(|launch| launch["launch"]["started_by"] == "refused");
+    let ended: Vec<Value> = of_this.map(|launch| launch["ended"].clone()).collect();
+    assert_eq!(ended, [true, true]);
 }
 
 /// In the middle of a run: what is known is said, and the same command finds the task again.
