@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from . import docker_engine, engine, hooks, settings
+from . import docker_engine, engine, hooks, keys, settings
 
 
 def main():
@@ -20,6 +20,7 @@ def main():
     from . import capabilities, leftovers
 
     lock = leftovers.lock_state_dir()
+    keys.get()
     engine.prepare()
     try:
         hooks.install()
@@ -42,9 +43,10 @@ async def serve():
     from ministack import app as ministack
     from ministack.services import ecs
 
-    from . import addresses, attempts, github
+    from . import addresses, attempts, gate, github
 
-    who = addresses.Addresses(ecs._get_docker() if engine.kind() == engine.DOCKER else None)
+    docker_client = ecs._get_docker() if engine.kind() == engine.DOCKER else None
+    who = addresses.Addresses(docker_client, settings.registry_host())
     config = Config()
     config.bind = who.bind(settings.port())
     addresses.require_free(config.bind)
@@ -58,7 +60,8 @@ async def serve():
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     logging.getLogger("sandbox").info("listening on %s", ", ".join(config.bind))
-    application = addresses.guard(attempts.logged(github.beside(ministack.app)), who)
+    inside = attempts.logged(github.beside(ministack.app))
+    application = addresses.guard(gate.guard(inside), who)
     await hypercorn_serve(application, config, shutdown_trigger=stop.wait)
 
 

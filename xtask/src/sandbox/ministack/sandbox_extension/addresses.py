@@ -7,23 +7,30 @@ Here: it listens on 127.0.0.1 and, where it is an address of this machine, on th
 Docker's bridge. Listening there is not "containers only": a neighbour with a route to the bridge's
 network reaches that address through this machine. So every request's peer is checked as well: it
 must be an address of this machine (Docker's masquerading makes a host process appear as the host's
-own address) or one of the bridge's network. A page in a browser on this machine is refused as well:
-it can send requests to 127.0.0.1, and whoever can call ECS here can start any container. On Docker
-Desktop the gateway lies inside its virtual machine, and host.docker.internal leads to 127.0.0.1.
+own address) or one of the bridge's network. On Docker Desktop the gateway lies inside its virtual
+machine, and host.docker.internal leads to 127.0.0.1.
+
+A page in a browser on this machine can send requests to 127.0.0.1, too. It is refused by what
+browsers say of it (Origin, Sec-Fetch-Site), and where it came by a name of its own that leads here
+(DNS rebinding) by that name: Host must be one of those that the sandbox serves.
 
 Instead of: `ministack.app.main`, which serves on `BIND_HOST` alone.
 """
 
 import ipaddress
 import logging
+import re
 import socket
 import struct
 import sys
 from urllib.parse import urlsplit
 
+from . import refusals
+
 logger = logging.getLogger("sandbox.addresses")
 
 SIOCGIFADDR = 0x8915
+OWN_ORIGINS = ("localhost", "127.0.0.1")
 
 
 def bridge_of(docker_client):
@@ -66,11 +73,13 @@ def is_local(address):
 class Addresses:
     """The addresses to listen on and the peers that are let in."""
 
-    def __init__(self, docker_client):
+    def __init__(self, docker_client, registry="localhost"):
         gateway, network = bridge_of(docker_client) if docker_client else (None, None)
         self.gateway = gateway if gateway and is_local(gateway) else None
         self.network = ipaddress.ip_network(network) if network else None
         self._known = {}
+        self._names = {"localhost", "127.0.0.1", "[::1]", "host.docker.internal"}
+        self._names.update(filter(None, (self.gateway, registry.rsplit(":", 1)[0])))
 
     def bind(self, port):
         hosts = ["127.0.0.1"] + ([self.gateway] if self.gateway else [])
@@ -83,6 +92,14 @@ class Addresses:
                 self._known.clear()
             self._known[address] = self._decide(address)
         return self._known[address]
+
+    def serves(self, host):
+        """Whether the header Host names this sandbox; what is below a name of ours is ours as well."""
+        # With any port: what stands before the sandbox, such as a tunnel, has its own.
+        parts = re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]+)?", host.lower())
+        return bool(parts) and any(
+            parts[1] == ours or parts[1].endswith(f".{ours}") for ours in self._names
+        )
 
     def _decide(self, address):
         try:
@@ -108,42 +125,43 @@ def require_free(bind):
 
 
 def guard(app, addresses):
-    """Wrap an ASGI application so that only allowed peers reach it."""
+    """Wrap an ASGI application so that only allowed peers reach it, and no page of somebody else's."""
 
     async def guarded(scope, receive, send):
         if scope["type"] in ("http", "websocket"):
             peer = (scope.get("client") or ("",))[0]
-            if not addresses.allows(peer) or is_foreign_page(scope):
-                logger.warning("refused a request from %s", peer)
-                await refuse(scope, send)
+            why = why_not(scope, addresses, peer)
+            if why:
+                logger.warning("refused a request from %s: %s", peer, why)
+                await refuse(scope, send, why)
                 return
         await app(scope, receive, send)
 
     return guarded
 
 
-def is_foreign_page(scope):
-    """Whether a browser sent this for a page of another machine; no SDK names an origin."""
-    origins = [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
-    return any(
-        urlsplit(origin.decode("latin-1")).hostname not in ("localhost", "127.0.0.1")
-        for origin in origins
-    )
+def why_not(scope, addresses, peer):
+    """Why a request is not served, or None."""
+    if not addresses.allows(peer):
+        return "the sandbox answers only this machine and its containers"
+    hosts = values(scope, b"host")
+    if len(hosts) != 1 or not addresses.serves(hosts[0]):
+        return f"{', '.join(hosts) or 'nothing'} is no name of the sandbox"
+    # No SDK sends either; a browser always says where a page's request comes from.
+    if any(each not in ("none", "same-origin") for each in values(scope, b"sec-fetch-site")):
+        return "it was sent for a page of another site"
+    if any(urlsplit(each).hostname not in OWN_ORIGINS for each in values(scope, b"origin")):
+        return "it was sent for a page of another site"
+    return None
 
 
-async def refuse(scope, send):
+def values(scope, header):
+    found = scope.get("headers", [])
+    return [value.decode("latin-1") for name, value in found if name.lower() == header]
+
+
+async def refuse(scope, send, why):
     if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    body = b"The sandbox answers only this machine and its containers.\n"
-    await send(
-        {
-            "type": "http.response.start",
-            "status": 403,
-            "headers": [
-                (b"content-type", b"text/plain"),
-                (b"content-length", str(len(body)).encode()),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+        await refusals.send_close(send)
+    else:
+        await refusals.send_text(send, 403, f"{why}\n")

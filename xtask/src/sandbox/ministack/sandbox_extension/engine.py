@@ -12,7 +12,7 @@ Instead of: `ecs._get_docker`, `ecs._register_metadata`, `app._reaper_docker_cli
 import os
 import sys
 
-from . import settings
+from . import gate, settings
 from .hooks import replaces
 
 DOCKER, PROCESS = "docker", "process"
@@ -61,7 +61,7 @@ def reaper_docker_client():
 def register_metadata(
     task_arn, cluster_arn, td, cdef, launch_type, env, host_mode, ministack_net_ip
 ):
-    return register_metadata.stock(
+    token = register_metadata.stock(
         task_arn,
         cluster_arn,
         td,
@@ -71,3 +71,5 @@ def register_metadata(
         host_mode or _engine is not None,
         ministack_net_ip,
     )
+    gate.remember_container(env)
+    return token

@@ -22,7 +22,7 @@ import json
 from ministack.core.responses import error_response_json, get_account_id, json_response
 from ministack.services import ecr
 
-from . import settings
+from . import keys, settings
 from .hooks import replaces, uses
 
 uses(
@@ -53,6 +53,7 @@ def get_authorization_token(data):
     status, headers, body = get_authorization_token.stock(data)
     answer = json.loads(body)
     for each in answer["authorizationData"]:
+        each["authorizationToken"] = keys.get().registry_token()
         each["proxyEndpoint"] = f"http://{settings.registry_host()}"
     return json_response(answer, status)
 

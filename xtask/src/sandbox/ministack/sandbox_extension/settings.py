@@ -42,3 +42,8 @@ def workflows():
     """The workflow files that the GitHub stand-in knows."""
     names = os.environ.get("SANDBOX_WORKFLOWS", "api-auto-deploy.yml,api-deploy.yml")
     return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def control_buckets():
+    """The buckets of the control plane, which tasks neither read nor write."""
+    return [name for name in os.environ.get("SANDBOX_CONTROL_BUCKETS", "").split(",") if name]

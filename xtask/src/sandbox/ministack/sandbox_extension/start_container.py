@@ -22,7 +22,7 @@ import logging
 
 from ministack.services import ecs
 
-from . import awslogs, leftovers
+from . import awslogs, keys, leftovers, settings
 from .hooks import replaces, uses
 
 logger = logging.getLogger("sandbox.start")
@@ -62,6 +62,7 @@ def run_docker_container(
     task_arn = run_kwargs["labels"]["com.amazonaws.ecs.task-arn"]
     task = ecs._tasks.get(task_arn) or {}
     platform = run_kwargs.pop("platform", None)
+    auth_config = auth_config or own_login(cdef["image"])
     try:
         digest = resolve(docker_client, cdef["image"], platform, auth_config)
         reference = f"{ecs._image_repository(cdef['image'])}@{digest}"
@@ -75,6 +76,12 @@ def run_docker_container(
     if not ecs._task_is_active(task_arn, task):
         raise TaskStoppedWhileStarting(task_arn)
     return create_and_start(docker_client, reference, platform, run_kwargs)
+
+
+def own_login(image):
+    """Our own registry knows us; no other one gets its password."""
+    is_ours = image.startswith(f"{settings.registry_host()}/")
+    return keys.get().registry_login() if is_ours else None
 
 
 def resolve(docker_client, image, platform, auth_config):

@@ -43,9 +43,10 @@ def architecture():
 class Registry:
     """Pushes into one repository of a sandbox."""
 
-    def __init__(self, port, repository="api"):
-        self.base = f"http://localhost:{port}/v2/{repository}"
-        self.name = f"localhost:{port}/{repository}"
+    def __init__(self, sandbox, repository="api"):
+        self.base = f"http://localhost:{sandbox.port}/v2/{repository}"
+        self.name = f"localhost:{sandbox.port}/{repository}"
+        self.login = sandbox.login()
 
     def blob(self, content):
         with self.call("POST", f"{self.base}/blobs/uploads/") as answer:
@@ -86,5 +87,7 @@ class Registry:
 
     def call(self, method, url, body=b"", kind="application/octet-stream"):
         return urllib.request.urlopen(
-            urllib.request.Request(url, method=method, data=body, headers={"Content-Type": kind})
+            urllib.request.Request(
+                url, method=method, data=body, headers={"Content-Type": kind, **self.login}
+            )
         )

@@ -48,8 +48,8 @@ static int fetch(const char *url) {
     peer.sin_port = htons((unsigned short)port);
     int connection = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(connection, (struct sockaddr *)&peer, sizeof peer) != 0) return 5;
-    const char *request = "GET /_ministack/health HTTP/1.0\r\n\r\n";
-    if (write(connection, request, strlen(request)) < 0) return 6;
+    if (dprintf(connection, "GET /_ministack/health HTTP/1.0\r\nHost: %s:%d\r\n\r\n", host, port) < 0)
+        return 6;
     if (read(connection, answer, sizeof answer - 1) <= 0) return 7;
     strtok(answer, "\r");
     printf("%s\n", answer);

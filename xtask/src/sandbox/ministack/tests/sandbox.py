@@ -1,6 +1,7 @@
 """A real sandbox for the tests: the package as its own process, and images in its registry."""
 
 import atexit
+import base64
 import glob
 import json
 import os
@@ -69,6 +70,7 @@ class Sandbox:
             "GATEWAY_PORT": str(self.port),
             "SANDBOX_STATE_DIR": self.state_dir,
             "SANDBOX_ENGINE": engine,
+            "SANDBOX_CONTROL_BUCKETS": "control",
             **(environment or {}),
         }
         try:
@@ -102,14 +104,31 @@ class Sandbox:
         with open(self.log_path, errors="replace") as file:
             return file.read()
 
-    def client(self, service, region="us-east-1"):
+    def keys(self):
+        """The secrets that it made up at its first start."""
+        with open(os.path.join(self.state_dir, "keys.json")) as file:
+            return json.load(file)
+
+    def client(self, service, region="us-east-1", who="control", **options):
+        """A client with the key of its owner, or of its tasks."""
+        keys = self.keys()
         return botocore.session.get_session().create_client(
             service,
             endpoint_url=self.url,
             region_name=region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=keys[f"{who}_id"],
+            aws_secret_access_key=keys[f"{who}_secret"],
+            **options,
         )
+
+    def login(self):
+        """What the registry asks for: the header Authorization."""
+        pair = f"AWS:{self.keys()['registry_password']}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+    def token(self):
+        """What MiniStack's own switches and GitHub's stand-in ask for."""
+        return {"Authorization": f"Bearer {self.keys()['github_token']}"}
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
@@ -131,7 +150,7 @@ class Sandbox:
             with open(probe(), "rb") as file:
                 layer = images.tar(images.entry("probe", file.read()), images.entry("extra", extra))
             if pushed:
-                images.Registry(self.port, repository).push(
+                images.Registry(self, repository).push(
                     tag, [(layer, images.LAYER + "+gzip")], {"Entrypoint": ["/probe"]}
                 )
             return image
@@ -144,8 +163,16 @@ class Sandbox:
             docker("import", "-c", 'ENTRYPOINT ["/probe"]', archive, image)
         self.images.add(image)
         if pushed:
-            docker("push", image)
+            self.docker("push", image)
         return image
+
+    def docker(self, *arguments):
+        """The docker command, logged in to this sandbox's registry."""
+        with tempfile.TemporaryDirectory() as folder:
+            auth = self.login()["Authorization"].removeprefix("Basic ")
+            with open(os.path.join(folder, "config.json"), "w") as file:
+                json.dump({"auths": {f"localhost:{self.port}": {"auth": auth}}}, file)
+            return docker("--config", folder, *arguments)
 
     def containers(self, arn=None):
         """The IDs of a task's containers, or of all; for processes only those that run."""

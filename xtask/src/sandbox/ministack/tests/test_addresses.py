@@ -20,7 +20,7 @@ class Guard(unittest.TestCase):
         )
         self.addresses = addresses.Addresses(client)
 
-    def status(self, peer, headers=()):
+    def status(self, peer, headers=((b"host", b"localhost:4600"),)):
         sent = []
 
         async def app(_scope, _receive, send):
@@ -45,13 +45,37 @@ class Guard(unittest.TestCase):
             self.assertEqual(self.status(peer), 403, peer)
 
     def test_a_page_of_another_machine_is_refused(self):
-        for origin, status in (
-            (b"https://example.com", 403),
-            (b"null", 403),
-            (b"http://localhost.example.com", 403),
-            (b"http://localhost:3000", 200),
+        host = (b"host", b"localhost:4600")
+        for name, value, status in (
+            (b"origin", b"https://example.com", 403),
+            (b"origin", b"null", 403),
+            (b"origin", b"http://localhost.example.com", 403),
+            (b"origin", b"http://localhost:3000", 200),
+            (b"sec-fetch-site", b"cross-site", 403),
+            (b"sec-fetch-site", b"same-site", 403),
+            (b"sec-fetch-site", b"none", 200),
         ):
-            self.assertEqual(self.status("127.0.0.1", [(b"origin", origin)]), status, origin)
+            self.assertEqual(self.status("127.0.0.1", [host, (name, value)]), status, value)
+
+    def test_a_name_that_is_not_the_sandboxs_is_refused(self):
+        for host, status in (
+            (b"127.0.0.1:4600", 200),
+            (b"[::1]:4600", 200),
+            (b"LOCALHOST", 200),
+            (b"host.docker.internal:4600", 200),
+            (b"bucket.localhost:4600", 200),
+            (b"evil.com", 403),
+            (b"127.0.0.1.evil.com", 403),
+            (b"evil.com@127.0.0.1", 403),
+            (b"127.0.0.1@evil.com", 403),
+            (b"notlocalhost", 403),
+            (b"[", 403),
+            (b"", 403),
+        ):
+            self.assertEqual(self.status("127.0.0.1", [(b"host", host)]), status, host)
+        self.assertEqual(self.status("127.0.0.1", []), 403)
+        twice = [(b"host", b"localhost"), (b"host", b"evil.com")]
+        self.assertEqual(self.status("127.0.0.1", twice), 403)
 
     def test_a_gateway_that_is_not_here_is_not_listened_on(self):
         network = {"IPAM": {"Config": [{"Gateway": "203.0.113.1", "Subnet": "203.0.113.0/24"}]}}

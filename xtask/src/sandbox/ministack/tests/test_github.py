@@ -23,7 +23,7 @@ class GitHub(unittest.TestCase):
             self.base + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": "Bearer x"} if headers is None else headers,
+            headers=shared().sandbox.token() if headers is None else headers,
         )
         try:
             with urllib.request.urlopen(request) as answer:
@@ -33,7 +33,7 @@ class GitHub(unittest.TestCase):
             return error.code, json.loads(error.read())
 
     def control(self, method, path, body=None):
-        return self.call(method, f"/_control/{path}", body, {})[1]
+        return self.call(method, f"/_control/{path}", body)[1]
 
     def test_auto_deploy_starts_disabled_and_the_other_workflow_active(self):
         status, workflow = self.call("GET", AUTO_DEPLOY)

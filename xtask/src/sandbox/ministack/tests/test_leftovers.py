@@ -94,7 +94,12 @@ class Leftovers(unittest.TestCase):
     def test_reset_forgets_tasks_and_tokens(self):
         self.run_a_task()
         urllib.request.urlopen(
-            urllib.request.Request(f"{self.sandbox.url}/_ministack/reset", method="POST", data=b"")
+            urllib.request.Request(
+                f"{self.sandbox.url}/_ministack/reset",
+                method="POST",
+                data=b"",
+                headers=self.sandbox.token(),
+            )
         )
         self.assertEqual(self.containers(), [])
         self.assertEqual(self.sandbox.client("ecs").list_clusters()["clusterArns"], [])

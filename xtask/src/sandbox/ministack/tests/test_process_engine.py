@@ -219,7 +219,7 @@ class Platforms(EngineTest):
         other = "arm64" if images.architecture() == "amd64" else "amd64"
         with open(probe(), "rb") as file:
             layer = images.tar(images.entry("probe", file.read()))
-        registry = images.Registry(self.ecs.sandbox.port)
+        registry = images.Registry(self.ecs.sandbox)
         image = registry.push("other", [(layer, images.LAYER)], {"Entrypoint": ["/probe"]}, other)
         task = self.ecs.finish(self.ecs.define({"image": image}), ["exit", "0"])
         self.assertIn("the process engine does not emulate", task["stoppedReason"])

@@ -6,7 +6,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from .sandbox import about, docker, shared
+from .sandbox import about, shared
 
 
 class Registry(unittest.TestCase):
@@ -20,7 +20,10 @@ class Registry(unittest.TestCase):
             f"{self.ecs.sandbox.url}/v2/{repository}/manifests/{reference}",
             data=json.dumps(manifest).encode(),
             method="PUT",
-            headers={"Content-Type": "application/vnd.oci.image.manifest.v1+json"},
+            headers={
+                "Content-Type": "application/vnd.oci.image.manifest.v1+json",
+                **self.ecs.sandbox.login(),
+            },
         )
         try:
             return urllib.request.urlopen(request).status, ""
@@ -33,7 +36,7 @@ class Registry(unittest.TestCase):
             f"{self.ecs.sandbox.url}/v2/api/blobs/uploads/?digest={digest}",
             data=content,
             method="POST",
-            headers={"Content-Type": "application/octet-stream"},
+            headers={"Content-Type": "application/octet-stream", **self.ecs.sandbox.login()},
         )
         urllib.request.urlopen(request)
         return {"digest": digest, "size": len(content)}
@@ -44,7 +47,10 @@ class Registry(unittest.TestCase):
         self.assertEqual(repository["repositoryUri"], f"localhost:{self.port}/api")
         token = self.ecr.get_authorization_token()["authorizationData"][0]
         self.assertEqual(token["proxyEndpoint"], f"http://localhost:{self.port}")
-        docker("pull", f"{repository['repositoryUri']}:v1")
+        self.assertEqual(
+            f"Basic {token['authorizationToken']}", self.ecs.sandbox.login()["Authorization"]
+        )
+        self.ecs.sandbox.docker("pull", f"{repository['repositoryUri']}:v1")
 
     def test_an_absent_tag(self):
         with self.assertRaises(self.ecr.exceptions.ImageNotFoundException) as caught:
@@ -112,7 +118,8 @@ class Registry(unittest.TestCase):
         image = self.ecr.put_image(repositoryName="api", imageManifest=manifest, imageTag="made")
         digest = image["image"]["imageId"]["imageDigest"]
         url = f"{self.ecs.sandbox.url}/v2/api/manifests/{digest}"
-        self.assertEqual(urllib.request.urlopen(url).read().decode(), manifest)
+        request = urllib.request.Request(url, headers=self.ecs.sandbox.login())
+        self.assertEqual(urllib.request.urlopen(request).read().decode(), manifest)
 
     @about("docker")
     def test_an_immutable_tag(self):
@@ -123,7 +130,7 @@ class Registry(unittest.TestCase):
             "already exists in the 'fixed' repository and "
             "cannot be overwritten because the repository is immutable",
         ):
-            docker("push", image)
+            self.ecs.sandbox.docker("push", image)
 
     def test_an_absent_repository(self):
         status, message = self.put("v1", {"layers": []}, repository="absent")

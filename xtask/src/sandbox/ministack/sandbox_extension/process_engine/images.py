@@ -25,7 +25,7 @@ class Images:
                 remove_tree(os.path.join(self.roots, name))
 
     def get_registry_data(self, name, auth_config=None):
-        digest, platforms = registry.resolve(name)
+        digest, platforms = registry.resolve(name, auth_config)
         return SimpleNamespace(id=digest, attrs={"Platforms": platforms})
 
     def pull(self, repository, platform=None, auth_config=None):
@@ -36,7 +36,7 @@ class Images:
                 f"image of {platform} on a machine of {machine}: the process engine "
                 "does not emulate; use the docker engine for it"
             )
-        reference, image = registry.describe(repository, machine)
+        reference, image = registry.describe(repository, machine, auth_config)
         if image.platform != machine:
             raise EngineError(
                 f"the image is for {image.platform} and this machine is {machine}: "

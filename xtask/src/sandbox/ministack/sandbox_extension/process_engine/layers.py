@@ -18,10 +18,47 @@ from .errors import EngineError
 
 MAX_ROOT_BYTES = 8 * 1024**3
 MAX_ENTRIES = 1_000_000
+# Of what an archive says of an entry beside its header: names of more than 100 bytes, attributes.
+MAX_EXTENSION_BYTES = 1024**2
+MAX_PATH_BYTES = 4096
 CHUNK = 1024 * 1024
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+class Entry(tarfile.TarInfo):
+    """An entry whose description is bounded: tarfile reads the whole of it into memory."""
+
+    def _proc_member(self, archive):
+        described = self.size if self.type in EXTENSIONS else 0
+        if self.type == tarfile.XGLTYPE:
+            # It holds for all entries after it, so that it is never forgotten.
+            described += getattr(archive, "described", 0)
+            archive.described = described
+        if described > MAX_EXTENSION_BYTES:
+            raise EngineError(
+                f"an entry of a layer is described by {described} bytes, "
+                f"the limit is {MAX_EXTENSION_BYTES}"
+            )
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            self._refuse_holes()
+        return super()._proc_member(archive)
+
+    def _refuse_holes(self, *_arguments):
+        # Their list may be as long as the archive likes. Docker packs no files with holes.
+        raise EngineError(f"{self.name}: a sparse file is not unpacked")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_holes
 
 
 class Budget:
@@ -41,6 +78,8 @@ class Budget:
             )
         if self.entries < 0:
             raise EngineError(f"{name}: the image has more than {MAX_ENTRIES} files")
+        if len(name) > MAX_PATH_BYTES:
+            raise EngineError(f"{name[:80]}…: a path of {len(name)} characters in a layer")
 
 
 def unpack(path, media_type, diff_id, root, budget):
@@ -48,7 +87,9 @@ def unpack(path, media_type, diff_id, root, budget):
     with open(path, "rb") as blob, _decompressed(blob, media_type) as plain:
         stream = _Hashed(plain)
         try:
-            with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+            with tarfile.open(
+                fileobj=stream, mode="r|", errorlevel=2, tarinfo=Entry
+            ) as archive:
                 _Unpacker(root, budget).unpack(archive)
             while stream.read(CHUNK):
                 pass
@@ -92,9 +133,14 @@ class _Hashed:
     def __init__(self, stream):
         self.stream = stream
         self.hash = hashlib.sha256()
+        # Files, their headers, and what stands behind the archive's end.
+        self.left = MAX_ROOT_BYTES + MAX_ENTRIES * 1024
 
     def read(self, size):
         data = self.stream.read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise EngineError("a layer is too large to be unpacked")
         self.hash.update(data)
         return data
 
@@ -108,7 +154,9 @@ class _Unpacker:
         self.written = set()
 
     def unpack(self, archive):
-        for member in archive:
+        while (member := archive.next()) is not None:
+            # tarfile keeps every entry, for a reader that goes back.
+            archive.members.clear()
             self.budget.take(member.name, member.size if member.isreg() else 0)
             parts = split(member.name)
             if not parts:

@@ -1,5 +1,6 @@
 """Manifests and layers from the sandbox's registry; nothing is believed before its digest fits."""
 
+import base64
 import hashlib
 import json
 import os
@@ -27,14 +28,15 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Reference:
-    """`localhost:PORT/NAME:TAG` or `localhost:PORT/NAME@DIGEST`."""
+    """`localhost:PORT/NAME:TAG` or `localhost:PORT/NAME@DIGEST`, and what lets us in there."""
 
     host: str
     name: str
     version: str
+    login: str = field(default="", repr=False)
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text, auth_config=None):
         host, _, rest = text.partition("/")
         if not re.fullmatch(r"(localhost|127\.0\.0\.1):\d+", host) or not rest:
             raise EngineError(
@@ -47,7 +49,7 @@ class Reference:
             name, version = rest.rsplit(":", 1)
         else:
             name, version = rest, "latest"
-        return cls(host, name, version)
+        return cls(host, name, version, _basic(auth_config) if auth_config else "")
 
     def url(self, kind, version):
         return f"http://{self.host}/v2/{self.name}/{kind}/{version}"
@@ -72,9 +74,14 @@ def this_machine():
     return f"linux/{machine}"
 
 
-def resolve(text):
+def _basic(auth_config):
+    pair = f"{auth_config['username']}:{auth_config['password']}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def resolve(text, auth_config=None):
     """The digest that the reference names, and the platforms behind it, as `os/architecture`."""
-    reference = Reference.parse(text)
+    reference = Reference.parse(text, auth_config)
     digest, manifest = _manifest(reference, reference.version)
     if "manifests" in manifest:
         found = [each.get("platform") or {} for each in manifest["manifests"]]
@@ -87,9 +94,9 @@ def resolve(text):
     return digest, [{"os": config.get("os"), "architecture": config.get("architecture")}]
 
 
-def describe(text, wanted):
+def describe(text, wanted, auth_config=None):
     """The image of the platform `wanted` behind a reference."""
-    reference = Reference.parse(text)
+    reference = Reference.parse(text, auth_config)
     digest, manifest = _manifest(reference, reference.version)
     if "manifests" in manifest:
         for each in manifest["manifests"]:
@@ -104,8 +111,8 @@ def describe(text, wanted):
 
 def _manifest(reference, version):
     body = _get(
+        reference,
         reference.url("manifests", version),
-        MAX_MANIFEST_BYTES,
         {"Accept": ", ".join(MANIFEST_TYPES)},
     )
     digest = "sha256:" + hashlib.sha256(body).hexdigest()
@@ -116,7 +123,7 @@ def _manifest(reference, version):
 
 def _config(reference, manifest):
     digest = (manifest.get("config") or {}).get("digest", "")
-    body = _get(reference.url("blobs", digest), MAX_MANIFEST_BYTES)
+    body = _get(reference, reference.url("blobs", digest))
     actual = "sha256:" + hashlib.sha256(body).hexdigest()
     if digest != actual:
         raise EngineError(f"wrong digest: the image's config {digest} is {actual}")
@@ -133,11 +140,13 @@ def _parse(body, what):
     return value
 
 
-def _open(url, headers=None):
+def _open(reference, url, headers=None):
+    call = urllib.request.Request(url, headers=headers or {})
+    if reference.login:
+        # Not sent on to wherever a blob may be redirected.
+        call.add_unredirected_header("Authorization", reference.login)
     try:
-        return _opener.open(
-            urllib.request.Request(url, headers=headers or {}), timeout=TIMEOUT_SECONDS
-        )
+        return _opener.open(call, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         explanation = error.read(4096).decode(errors="replace")
         if error.code == 404:
@@ -148,11 +157,11 @@ def _open(url, headers=None):
         raise EngineError(f'failed to do request: Get "{url}": {reason}') from error
 
 
-def _get(url, limit, headers=None):
-    with _open(url, headers) as answer:
-        body = answer.read(limit + 1)
-    if len(body) > limit:
-        raise EngineError(f"{url} is longer than {limit} bytes")
+def _get(reference, url, headers=None):
+    with _open(reference, url, headers) as answer:
+        body = answer.read(MAX_MANIFEST_BYTES + 1)
+    if len(body) > MAX_MANIFEST_BYTES:
+        raise EngineError(f"{url} is longer than {MAX_MANIFEST_BYTES} bytes")
     return body
 
 
@@ -168,7 +177,7 @@ def fetch_layer(reference, layer, folder):
     hashed, received = hashlib.sha256(), 0
     with tempfile.NamedTemporaryFile(dir=folder, prefix="part-", delete=False) as part:
         try:
-            with _open(reference.url("blobs", digest)) as answer:
+            with _open(reference, reference.url("blobs", digest)) as answer:
                 while chunk := answer.read(CHUNK):
                     received += len(chunk)
                     if received > size:

@@ -1,0 +1,280 @@
+"""Nobody gets in without the secrets, and tasks only as far as their data."""
+
+import hashlib
+import json
+import os
+import stat
+import unittest
+import urllib.error
+import urllib.request
+from datetime import datetime
+from unittest import mock
+
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from sandbox_extension import harmless
+
+from .sandbox import CLUSTER, LOG_GROUP, shared
+
+ECS = "AmazonEC2ContainerServiceV20141113"
+JSON = "application/x-amz-json-1.1"
+FORM = "application/x-www-form-urlencoded"
+TASK = json.dumps({"family": "evil", "containerDefinitions": [{"name": "a", "image": "a"}]})
+
+
+class GateTest(unittest.TestCase):
+    def setUp(self):
+        self.ecs = shared()
+        self.sandbox = self.ecs.sandbox
+        self.url = self.sandbox.url
+        self.keys = self.sandbox.keys()
+
+    def send(self, method, path, headers=None, body=b""):
+        request = urllib.request.Request(
+            self.url + path, method=method, data=body or None, headers=headers or {}
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def sign(self, who, service, method, path, headers=None, body=b""):
+        """The headers of a signed call."""
+        request = AWSRequest(method=method, url=self.url + path, data=body, headers=headers or {})
+        pair = Credentials(self.keys[f"{who}_id"], self.keys[f"{who}_secret"])
+        signer = S3SigV4Auth if service == "s3" else SigV4Auth
+        signer(pair, service, "us-east-1").add_auth(request)
+        return dict(request.headers.items())
+
+
+class Strangers(GateTest):
+    def test_a_call_without_the_secrets_is_refused_at_every_door(self):
+        for method, path, headers, body in (
+            ("POST", "/", {"X-Amz-Target": f"{ECS}.RegisterTaskDefinition", "Content-Type": JSON}, TASK),
+            ("GET", "/?Action=CreateQueue&QueueName=evil", {}, ""),
+            ("POST", "/", {"Content-Type": FORM}, "Action=CreateQueue&QueueName=evil"),
+            ("GET", "/some-bucket/some.tfstate", {}, ""),
+            ("PUT", "/some-bucket", {}, ""),
+            ("OPTIONS", "/", {}, ""),
+            ("GET", "/v2/", {}, ""),
+            ("GET", "/v2/api/manifests/v1", {}, ""),
+            ("GET", "/v2/apis", {}, ""),
+            ("GET", "/v2/credentials/00000000-0000-0000-0000-000000000000", {}, ""),
+            ("GET", f"/v4/{'a' * 43}", {"X-Amz-Target": f"{ECS}.ListClusters"}, "{}"),
+            ("GET", "/_github/user", {}, ""),
+            ("GET", "/_github/user", {"Authorization": "Bearer sandbox"}, ""),
+            ("POST", "/_github/_control/reset", {}, ""),
+            ("POST", "/_ministack/reset", {}, ""),
+            ("POST", "/_ministack/config", {}, "{}"),
+            ("GET", "/_localstack/health", {}, ""),
+            ("GET", "/_aws/sqs/messages", {}, ""),
+        ):
+            with self.subTest(f"{method} {path}"):
+                status, text = self.send(method, path, headers, body.encode())
+                self.assertIn(status, (401, 403, 404) if path.startswith("/v4") else (401, 403), text)
+        self.assertNotIn("evil", str(self.sandbox.client("sqs").list_queues()))
+
+    def test_the_health_answers_everybody_with_nothing(self):
+        self.assertEqual(self.send("GET", "/_ministack/health"), (200, '{"status": "ok"}'))
+
+    def test_a_proof_tells_the_secret_to_nobody(self):
+        one, other = (self.send("GET", f"/_sandbox/proof?{each}")[1] for each in "ab")
+        self.assertNotEqual(one, other)
+        for secret in self.keys.values():
+            self.assertNotIn(secret, one)
+
+    def test_the_secrets_are_their_owners_alone(self):
+        mode = os.stat(os.path.join(self.sandbox.state_dir, "keys.json")).st_mode
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+
+    def test_a_signature_is_checked(self):
+        path = "/a-bucket?list-type=2"
+        good = self.sign("control", "s3", "GET", path)
+        self.assertEqual(self.send("GET", path, good)[0], 404)
+        key = self.keys["control_id"]
+        for why, headers, sent, body in (
+            ("another path", good, "/b-bucket?list-type=2", b""),
+            ("another query", good, "/a-bucket?list-type=1", b""),
+            ("another key", change(good, key, "AKIAIOSFODNN7EXAMPLE"), path, b""),
+            ("the tasks' key", change(good, key, self.keys["tasks_id"]), path, b""),
+            ("another service", change(good, "/s3/", "/ecs/"), path, b""),
+            ("an unsigned host", change(good, "SignedHeaders=host;", "SignedHeaders="), path, b""),
+            ("no signature", {**good, "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/"}, path, b""),
+            ("the old signature", {"Authorization": f"AWS {key}:x"}, path, b""),
+            ("a token", self.sandbox.token(), path, b""),
+            ("the old times", {**good, "X-Amz-Date": "20200101T000000Z"}, path, b""),
+        ):
+            with self.subTest(why):
+                status, text = self.send("GET", sent, headers, body)
+                self.assertEqual(status, 403, text)
+
+    def test_a_body_is_covered(self):
+        for declared in (True, False):
+            headers = {"X-Amz-Target": f"{ECS}.ListClusters", "Content-Type": JSON}
+            if declared:
+                headers["X-Amz-Content-Sha256"] = hashlib.sha256(b"{}").hexdigest()
+            signed = self.sign("control", "ecs", "POST", "/", headers, b"{}")
+            self.assertEqual(self.send("POST", "/", signed, b"{}")[0], 200)
+            self.assertIn(self.send("POST", "/", signed, b'{"maxResults": 1}')[0], (400, 403))
+
+    def test_an_address_that_is_signed_is_good_until_it_expires(self):
+        s3 = self.sandbox.client("s3")
+        s3.create_bucket(Bucket="presigned")
+        s3.put_object(Bucket="presigned", Key="a b/ü", Body=b"content")
+        named = {"Bucket": "presigned", "Key": "a b/ü"}
+        s3 = self.sandbox.client("s3", config=Config(signature_version="s3v4"))
+        url = s3.generate_presigned_url("get_object", Params=named, ExpiresIn=60)
+        path = url.removeprefix(self.url)
+        self.assertEqual(self.send("GET", path), (200, "content"))
+        for other in (path.replace("Expires=60", "Expires=600"), path.replace("presigned/a", "presigned/b")):
+            self.assertEqual(self.send("GET", other)[0], 403, other)
+        with mock.patch("botocore.auth.get_current_datetime", lambda: datetime(2026, 1, 1)):
+            past = s3.generate_presigned_url("get_object", Params=named, ExpiresIn=60)
+        status, text = self.send("GET", past.removeprefix(self.url))
+        self.assertEqual((status, "Request has expired" in text), (403, True), text)
+
+    def test_a_page_and_another_name_are_refused_with_the_right_signature_too(self):
+        path = "/?Action=GetCallerIdentity&Version=2011-06-15"
+        signed = self.sign("control", "sts", "GET", path)
+        self.assertEqual(self.send("GET", path, signed)[0], 200)
+        self.assertEqual(self.send("GET", path, {**signed, "Sec-Fetch-Site": "cross-site"})[0], 403)
+        signed = self.sign("control", "sts", "GET", path, {"Host": "evil.com"})
+        self.assertEqual(self.send("GET", path, signed)[0], 403)
+
+
+def change(headers, what, into):
+    authorization = headers["Authorization"]
+    assert what in authorization
+    return {**headers, "Authorization": authorization.replace(what, into)}
+
+
+class Tasks(GateTest):
+    def setUp(self):
+        super().setUp()
+        s3 = self.sandbox.client("s3")
+        for bucket in ("data", "other-data"):
+            s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket="data", Key="in/a.csv", Body=b"a")
+        self.sandbox.client("ssm").put_parameter(
+            Name="/a", Value="b", Type="String", Overwrite=True
+        )
+
+    def client(self, service):
+        return self.sandbox.client(service, who="tasks")
+
+    def test_data_is_theirs(self):
+        s3 = self.client("s3")
+        self.assertEqual(s3.get_object(Bucket="data", Key="in/a.csv")["Body"].read(), b"a")
+        self.assertEqual(s3.list_objects_v2(Bucket="data")["KeyCount"], 1)
+        s3.put_object(Bucket="other-data", Key="out", Body=b"b" * 100_000)
+        s3.copy_object(Bucket="other-data", Key="copy", CopySource="data/in/a.csv")
+        s3.delete_objects(Bucket="other-data", Delete={"Objects": [{"Key": "copy"}]})
+        upload = s3.create_multipart_upload(Bucket="other-data", Key="parts")["UploadId"]
+        s3.upload_part(Bucket="other-data", Key="parts", UploadId=upload, PartNumber=1, Body=b"c")
+        self.assertEqual(self.client("ssm").get_parameter(Name="/a")["Parameter"]["Value"], "b")
+        self.assertEqual(self.client("sts").get_caller_identity()["Account"], "000000000000")
+        self.client("logs").create_log_stream(logGroupName=LOG_GROUP, logStreamName="own")
+        self.client("events").put_events(
+            Entries=[{"Source": "a", "DetailType": "b", "Detail": "{}"}]
+        )
+        self.client("cloudwatch").put_metric_data(
+            Namespace="a", MetricData=[{"MetricName": "m", "Value": 1}]
+        )
+
+    def test_the_control_plane_is_not(self):
+        definition = self.ecs.define()
+        network = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+        role = {"RoleName": "a", "AssumeRolePolicyDocument": "{}"}
+        containers = [{"name": "a", "image": self.ecs.image}]
+        s3_rule = {"Bucket": "data", "Key": "in/a.csv", "CopySource": "control/state.tfstate"}
+        for service, call, options in (
+            ("ecs", "register_task_definition", {"family": "a", "containerDefinitions": containers}),
+            ("ecs", "run_task", {"cluster": CLUSTER, "taskDefinition": definition, "networkConfiguration": network}),
+            ("ecs", "stop_task", {"cluster": CLUSTER, "task": "a"}),
+            ("ecs", "list_clusters", {}),
+            ("iam", "create_role", role),
+            ("iam", "list_roles", {}),
+            ("sts", "assume_role", {"RoleArn": "arn:aws:iam::000000000000:role/a", "RoleSessionName": "task"}),
+            ("scheduler", "list_schedules", {}),
+            ("events", "put_targets", {"Rule": "a", "Targets": [{"Id": "a", "Arn": "a"}]}),
+            ("events", "put_rule", {"Name": "a", "EventPattern": "{}"}),
+            ("ecr", "get_authorization_token", {}),
+            ("ecr", "put_image", {"repositoryName": "api", "imageManifest": "{}"}),
+            ("lambda", "list_functions", {}),
+            ("ssm", "put_parameter", {"Name": "/a", "Value": "c", "Type": "String", "Overwrite": True}),
+            ("logs", "delete_log_group", {"logGroupName": LOG_GROUP}),
+            ("sqs", "create_queue", {"QueueName": "a"}),
+            ("s3", "list_buckets", {}),
+            ("s3", "create_bucket", {"Bucket": "mine"}),
+            ("s3", "delete_bucket", {"Bucket": "data"}),
+            ("s3", "put_bucket_policy", {"Bucket": "data", "Policy": "{}"}),
+            ("s3", "get_object", {"Bucket": "control", "Key": "state.tfstate"}),
+            ("s3", "put_object", {"Bucket": "control", "Key": "holds/test.json"}),
+            ("s3", "copy_object", s3_rule),
+            ("s3", "get_object", {"Bucket": "no-bucket", "Key": "a"}),
+        ):
+            with self.subTest(f"{service} {call}"), self.assertRaises(ClientError) as caught:
+                getattr(self.client(service), call)(**options)
+            self.assertIn("AccessDenied", caught.exception.response["Error"]["Code"])
+
+    def test_a_call_that_can_be_read_in_two_ways(self):
+        target = f"{ECS}.ListClusters"
+        chunked = {
+            "Content-Type": FORM,
+            "X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            "Content-Encoding": "aws-chunked",
+        }
+        split = b"6;&Action=GetCallerIdentity&\r\nAction\r\n9\r\n=ListRole\r\n1\r\ns\r\n0\r\n\r\n"
+        for service, method, path, headers, body in (
+            ("s3", "GET", "/data/in/a.csv", {"X-Amz-Target": target}, b"{}"),
+            ("s3", "GET", "/data/in/a.csv?Action=ListRoles", {"Host": "iam.localhost"}, b""),
+            ("s3", "GET", "/state.tfstate", {"Host": "control.localhost"}, b""),
+            ("sts", "POST", "/?Action=ListRoles", {"Content-Type": FORM}, b"Action=GetCallerIdentity"),
+            ("sts", "POST", "/", {"Content-Type": FORM}, b"Action=GetCallerIdentity&Action=AssumeRole"),
+            ("iam", "POST", "/", {"Content-Type": FORM}, b"Action=GetCallerIdentity"),
+            ("iam", "POST", "/", chunked, split),
+            ("ssm", "POST", "/", {"X-Amz-Target": f"AmazonSSM.GetParameter, {target}", "Content-Type": JSON}, b"{}"),
+            ("ssm", "POST", "/clusters", {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": JSON}, b"{}"),
+            ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%63ontrol/state.tfstate"}, b""),
+            ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%2563ontrol/state.tfstate"}, b""),
+            ("s3", "GET", "//control/state.tfstate", {}, b""),
+        ):
+            with self.subTest(f"{service} {path} {headers}"):
+                signed = self.sign("tasks", service, method, path, headers, body)
+                status, text = self.send(method, path, signed, body)
+                self.assertIn(status, (400, 403), text)
+                self.assertIn("for data alone", text)
+
+
+class Definitions(unittest.TestCase):
+    def test_what_reaches_into_this_machine_is_refused(self):
+        container = {"name": "a", "image": "a"}
+        for extra, of_container, words in (
+            ({"volumes": [{"name": "v", "host": {"sourcePath": "/"}}]}, {}, "the volume v"),
+            ({"Volumes": [{"Name": "v", "Host": {"SourcePath": "/"}}]}, {}, "the volume v"),
+            ({"volumes": [{"name": "v", "dockerVolumeConfiguration": {"driver": "local"}}]}, {}, "volume"),
+            ({"networkMode": "host"}, {}, "networkMode host"),
+            ({"pidMode": "host"}, {}, "pidMode host"),
+            ({"ipcMode": "host"}, {}, "ipcMode host"),
+            ({}, {"privileged": True}, "privileged"),
+            ({}, {"Privileged": True}, "privileged"),
+            ({}, {"linuxParameters": {"devices": [{"hostPath": "/dev/sda"}]}}, "devices"),
+            ({}, {"linuxParameters": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "SYS_ADMIN"),
+            ({"volumes": [{"name": "v"}], "networkMode": "awsvpc", "pidMode": "task"}, {}, None),
+            ({}, {"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}}}, None),
+        ):
+            definition = {"containerDefinitions": [{**container, **of_container}], **extra}
+            with self.subTest(definition):
+                found = harmless.problem(definition)
+                self.assertEqual(found is None, words is None, found)
+                self.assertIn(words or "", found or "")
+
+    def test_ecs_refuses_it(self):
+        with self.assertRaises(ClientError) as caught:
+            shared().define({"privileged": True})
+        self.assertEqual(caught.exception.response["Error"]["Code"], "ClientException")
