@@ -277,7 +277,7 @@ fn not_ours(settings: &Settings, request: &Request, facts: &Facts, flags: &str) 
 }
 
 /// A task that tasks.tf does not have; near names are offered.
-fn unknown_task(
+pub fn unknown_task(
     settings: &Settings,
     task: &str,
     tasks: &Result<Option<Vec<String>>, Problem>,

@@ -14,12 +14,14 @@ use crate::clients::git::{Git, github_repository};
 use crate::clients::github::{GitHub, find_token};
 use crate::clients::hold::Holds;
 use crate::clients::state::{self, StateObject};
+use crate::clients::tasks_file::task_names;
 use crate::clients::terraform::Terraform;
 use crate::clients::terraform::environment::misleading;
 use crate::clients::terraform::inputs::Inputs;
 use crate::failure::Problem;
 use crate::interrupt::Interrupt;
 use crate::names::started_by;
+use crate::plan::unknown_task;
 use crate::record::run_id;
 use crate::sandbox::Sandbox;
 use crate::sandbox::address::Address;
@@ -84,9 +86,11 @@ impl Session {
     pub async fn open(invocation: &Invocation) -> anyhow::Result<Session> {
         let mut session = Session::open_without_sandbox(invocation)?;
         if invocation.options.sandbox {
-            let address = Sandbox::of(&session.settings)
-                .up(&session.reporter, &session.interrupt)
-                .await?;
+            let sandbox = Sandbox::of(&session.settings);
+            if !sandbox.is_up() {
+                require_task(&session.settings, &invocation.subject)?;
+            }
+            let address = sandbox.up(&session.reporter, &session.interrupt).await?;
             session.use_sandbox(address);
         } else if session.settings.environment.profile.is_some() {
             session.reporter.detail(
@@ -203,7 +207,7 @@ impl Session {
                     .join(format!("terraform-{}", environment.name)),
                 backend_config: Some(PathBuf::from("sandbox.tfbackend")),
                 env: address.terraform_env(),
-                env_remove: Address::terraform_env_removed(),
+                env_remove: address.terraform_env_removed(),
                 workspace: environment.terraform_workspace.clone(),
                 root,
                 vars,
@@ -333,6 +337,20 @@ impl Session {
 }
 
 /// Where the command works, for the JSON and the record.
+/// Nothing is installed for a task that is not there. In a sandbox that is not there yet, no other
+/// task can be than those that are written down.
+fn require_task(settings: &Settings, subject: &Subject) -> anyhow::Result<()> {
+    let Some(task) = subject.task.as_ref().filter(|_| subject.command != "local") else {
+        return Ok(());
+    };
+    // A file that cannot be read is the preflight's to name.
+    let known = task_names(&settings.root.join(&settings.tasks_file)).unwrap_or_default();
+    match unknown_task(settings, task, &Ok(known)) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
+}
+
 fn place(settings: &Settings, sandbox: bool) -> Place {
     let environment = if sandbox {
         Address::environment(&settings.environment)

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::proxy::Proxy;
-use crate::harness::request;
+use crate::harness::{keys, request};
 use crate::{Case, Laps, TASK, succeed};
 
 pub struct Floor<'a> {
@@ -236,8 +236,10 @@ fn digest(bytes: &[u8]) -> String {
 /// A request whose body is no text; the answer with its head.
 fn request_raw(port: u16, method: &str, path: &str, kind: &str, body: &[u8]) -> String {
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let keys = keys::of(&format!("http://127.0.0.1:{port}"));
+    let login = keys.expect("the sandbox is known").login();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: {login}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();

@@ -133,14 +133,15 @@ pub fn clean(command: &mut Command, proxy: &Proxy, checkout: &Path) {
     {
         command.env_remove(key);
     }
+    let keys = harness::keys::of(&proxy.endpoint).expect("the sandbox is known");
     command
         .env("AWS_ENDPOINT_URL", &proxy.endpoint)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_ACCESS_KEY_ID", keys.control_id)
+        .env("AWS_SECRET_ACCESS_KEY", keys.control_secret)
         .env("AWS_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("GITHUB_API_URL", format!("{}/_github", proxy.endpoint))
-        .env("GH_TOKEN", "a-token")
+        .env("GH_TOKEN", keys.github_token)
         .env("CHECKPOINT_DISABLE", "1")
         .env("CARGO_TARGET_DIR", build_folder(checkout))
         .current_dir(checkout)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::classic::{self, Classic};
 use crate::floor::Floor;
 use crate::harness::proxy::{Proxy, sequential};
-use crate::harness::{Checkout, request};
+use crate::harness::{Checkout, keys, request};
 use crate::{Case, Contender, TASK, clean, report, succeed};
 
 const SOURCE: &str = "api/src/tasks/my_new_task_name.rs";
@@ -226,6 +226,7 @@ fn sandbox(name: &str, engine: &str) -> (Checkout, Proxy) {
     tried.xtask(up).run().expect_code(0);
     let endpoint = tried.endpoint();
     let proxy = Proxy::start(endpoint.rsplit(':').next().unwrap().parse().unwrap());
+    keys::know_as(&proxy.endpoint, &endpoint);
     // The sandbox's account, met as the real one is: no setting says --sandbox.
     let account = tried
         .read("Cargo.toml")

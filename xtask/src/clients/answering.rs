@@ -9,6 +9,7 @@ use super::aws::Aws;
 use crate::names::EnvironmentName;
 use crate::sandbox::address::Address;
 use crate::sandbox::engine::Engine;
+use crate::sandbox::keys::Keys;
 use crate::settings::Environment;
 
 /// Status, further headers with their line ends, and body.
@@ -65,7 +66,7 @@ impl Server {
             deploy_workflows: Vec::new(),
             believes: Vec::new(),
         };
-        let address = Address::at_port(self.port, Engine::Docker, "us-east-1");
+        let address = Address::at_port(self.port, Engine::Docker, "us-east-1", &Keys::of_nobody());
         Aws::connect(&environment, Some(&address)).await
     }
 }

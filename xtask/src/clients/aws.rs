@@ -68,32 +68,43 @@ impl Aws {
                 tls::rustls_provider::CryptoMode::AwsLc,
             ))
             .build_https();
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .region(Region::new(environment.region.clone()))
-            .retry_config(retries)
-            .timeout_config(timeouts);
-        let loader = match AppName::new("cargo-xtask") {
-            Ok(name) => loader.app_name(name),
-            Err(_) => loader,
-        };
-        let loader = match (sandbox, &environment.profile) {
-            // Explicit keys and an explicit address: nothing of the user's AWS set-up is read.
-            (Some(address), _) => loader
+        let name = AppName::new("cargo-xtask").ok();
+        let region = Region::new(environment.region.clone());
+        let config = if let Some(address) = sandbox {
+            // Everything by hand: the loader would read the user's AWS set-up, and with it the
+            // address of a single service, such as AWS_ENDPOINT_URL_ECS.
+            let mut config = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .http_client(http)
+                .region(region)
+                .retry_config(retries)
+                .timeout_config(timeouts)
                 .endpoint_url(&address.endpoint)
-                .profile_name("sandbox")
                 .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                     &address.access_key_id,
                     &address.secret_access_key,
                     None,
                     None,
                     "sandbox",
-                ))),
-            (None, Some(profile)) => loader.profile_name(profile),
-            (None, None) => loader,
+                )));
+            config.set_app_name(name);
+            config.build()
+        } else {
+            let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .http_client(http)
+                .region(region)
+                .retry_config(retries)
+                .timeout_config(timeouts);
+            if let Some(name) = name {
+                loader = loader.app_name(name);
+            }
+            if let Some(profile) = &environment.profile {
+                loader = loader.profile_name(profile);
+            }
+            loader.load().await
         };
         Aws {
-            config: loader.load().await,
+            config,
             recorder: None,
             identity: OnceCell::new(),
         }

@@ -345,7 +345,7 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// An argument as a shell would need it.
-fn quote(arg: &str) -> String {
+pub fn quote(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {
         arg.to_owned()

@@ -57,17 +57,16 @@ pub async fn run(invocation: &Invocation) -> anyhow::Result<u8> {
 async fn of_sandbox(session: &mut Session) -> Vec<Check> {
     let mut engine = None;
     let sandbox = match Sandbox::of(&session.settings).status() {
-        Ok(Some(status)) => {
+        Some(status) => {
             let found = format!("listens on {}", status.address.endpoint);
             engine = Some(status.engine);
             session.use_sandbox(status.address);
             Check::of("sandbox", Ok(found))
         }
-        Ok(None) => Check::not_looked_at(
+        None => Check::not_looked_at(
             "sandbox",
             "does not run yet: the next command with --sandbox starts it",
         ),
-        Err(error) => Check::of("sandbox", Err(as_problem(&error))),
     };
     let session = &*session;
     let python = async {

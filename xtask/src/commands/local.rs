@@ -59,7 +59,7 @@ pub async fn run(args: &Local, session: &Session) -> anyhow::Result<u8> {
     }
     let mut variables: Vec<(String, OsString)> = environment.variables();
     match (args.aws, &session.sandbox) {
-        (true, Some(address)) => variables.extend(address.terraform_env()),
+        (true, Some(address)) => variables.extend(address.task_env()),
         (true, None) => {
             if let Some(profile) = &session.settings.environment.profile {
                 variables.push(("AWS_PROFILE".to_owned(), profile.into()));
@@ -168,6 +168,11 @@ async fn natively(
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true");
+    }
+    if let Some(address) = session.sandbox.as_ref().filter(|_| args.aws) {
+        for key in address.task_env_removed() {
+            program = program.env_remove(&key);
+        }
     }
     follow(session, program.envs(&variables)).await
 }

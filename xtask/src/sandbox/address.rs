@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use super::engine::Engine;
-use crate::clients::terraform::environment::{WORKSPACE, has_arguments};
+use super::environment;
+use super::keys::Keys;
 use crate::settings::Environment;
 
 /// MiniStack's account; no real account has this number.
@@ -15,8 +16,11 @@ pub struct Address {
     pub endpoint: String,
     /// The environment's own, which its Terraform names as well.
     pub region: String,
+    /// The tool's and Terraform's own, which may do everything.
     pub access_key_id: String,
     pub secret_access_key: String,
+    /// What a task gets: for data alone.
+    tasks: (String, String),
     /// The stand-in for GitHub's REST API.
     pub github_api: String,
     /// What the stand-in takes as a token.
@@ -25,15 +29,16 @@ pub struct Address {
 }
 
 impl Address {
-    pub fn at_port(port: u16, engine: Engine, region: &str) -> Self {
+    pub fn at_port(port: u16, engine: Engine, region: &str, keys: &Keys) -> Self {
         let endpoint = format!("http://127.0.0.1:{port}");
         Address {
             github_api: format!("{endpoint}/_github"),
             endpoint,
             region: region.to_owned(),
-            access_key_id: "test".into(),
-            secret_access_key: "test".into(),
-            github_token: "sandbox".into(),
+            access_key_id: keys.control_id.clone(),
+            secret_access_key: keys.control_secret.clone(),
+            tasks: (keys.tasks_id.clone(), keys.tasks_secret.clone()),
+            github_token: keys.github_token.clone(),
             engine,
         }
     }
@@ -52,10 +57,22 @@ impl Address {
 
     /// What Terraform sees of the sandbox.
     pub fn terraform_env(&self) -> Vec<(String, OsString)> {
+        let mut variables = self.variables(&self.access_key_id, &self.secret_access_key);
+        variables.extend(environment::direct());
+        variables
+    }
+
+    /// What a task on this machine sees of it, as one on ECS does: the tasks' key.
+    pub fn task_env(&self) -> Vec<(String, OsString)> {
+        let (id, secret) = &self.tasks;
+        self.variables(id, secret)
+    }
+
+    fn variables(&self, id: &str, secret: &str) -> Vec<(String, OsString)> {
         [
             ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", &self.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", &self.secret_access_key),
+            ("AWS_ACCESS_KEY_ID", id),
+            ("AWS_SECRET_ACCESS_KEY", secret),
             ("AWS_REGION", &self.region),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             // An empty file each, so that no profile of the user's can get in.
@@ -67,22 +84,17 @@ impl Address {
     }
 
     /// What Terraform must not see beside the sandbox's own.
-    pub fn terraform_env_removed() -> Vec<String> {
-        let of_aws = [
-            "AWS_PROFILE",
-            "AWS_DEFAULT_PROFILE",
-            "AWS_SESSION_TOKEN",
-            "AWS_ENDPOINT_URL_S3",
-            "AWS_ROLE_ARN",
-            "AWS_WEB_IDENTITY_TOKEN_FILE",
-        ];
-        // The user's workspace and arguments are meant for a real state.
-        let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let of_terraform = set.filter(|name| name == WORKSPACE || has_arguments(name));
-        of_aws
-            .map(str::to_owned)
-            .into_iter()
-            .chain(of_terraform)
-            .collect()
+    pub fn terraform_env_removed(&self) -> Vec<String> {
+        without(environment::foreign_to_terraform(), &self.terraform_env())
     }
+
+    /// The same for a task on this machine.
+    pub fn task_env_removed(&self) -> Vec<String> {
+        without(environment::foreign(), &self.task_env())
+    }
+}
+
+fn without(names: Vec<String>, set: &[(String, OsString)]) -> Vec<String> {
+    let is_set = |name: &String| set.iter().any(|(known, _)| known == name);
+    names.into_iter().filter(|name| !is_set(name)).collect()
 }

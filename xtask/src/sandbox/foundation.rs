@@ -34,7 +34,7 @@ pub async fn apply(
         data_dir: folder.join("terraform-foundation"),
         backend_config: None,
         env: address.terraform_env(),
-        env_remove: Address::terraform_env_removed(),
+        env_remove: address.terraform_env_removed(),
         workspace: "default".to_owned(),
         vars: [
             ("aws_account_id", ACCOUNT),

@@ -5,8 +5,12 @@
 
 pub mod address;
 pub mod engine;
+mod environment;
 mod foundation;
+pub mod keys;
+mod private_file;
 pub mod python;
+mod record;
 mod server;
 
 use std::fs::File;
@@ -36,6 +40,10 @@ pub struct Status {
     pub engine: Engine,
     pub pid: u32,
     pub log: PathBuf,
+    /// With the keys, for a person's own AWS CLI.
+    pub credentials: PathBuf,
+    /// False when `cargo clean` took its files away.
+    pub has_files: bool,
 }
 
 impl<'a> Sandbox<'a> {
@@ -48,17 +56,16 @@ impl<'a> Sandbox<'a> {
 
     /// Finds the running sandbox, or brings one up. Two callers at once get the same one.
     pub async fn up(&self, reporter: &Reporter, interrupt: &Interrupt) -> anyhow::Result<Address> {
-        if let Some(server) = self.ready()?
+        if let Some(server) = self.ready()
             && self.has_terraform()
         {
             return Ok(server.address());
         }
-        std::fs::create_dir_all(&self.folder)
-            .with_context(|| format!("making {}", self.folder.display()))?;
+        private_file::make_folder(&self.folder)?;
         let _lock = lock(&self.folder.join("lock"))?;
         let timer = reporter.started(Step::Sandbox, "starting the local AWS");
         let engine = self.require_tools(reporter, interrupt).await?;
-        if let Some(server) = self.ready()? {
+        if let Some(server) = self.ready() {
             return Ok(server.address());
         }
         // One that is half set up, or of another version of our extension, is started anew: it holds
@@ -83,40 +90,48 @@ impl<'a> Sandbox<'a> {
         Ok(address)
     }
 
+    /// Does it answer, set up to the end?
+    pub fn is_up(&self) -> bool {
+        self.ready().is_some()
+    }
+
     /// Stops it; its containers go with it. Returns false when none ran.
     pub fn down(&self) -> anyhow::Result<bool> {
-        if !self.folder.exists() {
-            return Ok(false);
-        }
-        let _lock = lock(&self.folder.join("lock"))?;
-        match Server::find(&self.folder)? {
+        // `cargo clean` leaves nothing to lock, and a process that goes on.
+        let _lock = match self.folder.exists() {
+            true => Some(lock(&self.folder.join("lock"))?),
+            false => None,
+        };
+        match Server::find(&self.folder) {
             Some(server) => server.stop().map(|()| true),
             None => Ok(false),
         }
     }
 
     /// What is running, if anything is.
-    pub fn status(&self) -> anyhow::Result<Option<Status>> {
-        Ok(self.healthy()?.map(|server| Status {
+    pub fn status(&self) -> Option<Status> {
+        self.healthy().map(|server| Status {
             address: server.address(),
             engine: server.engine(),
             pid: server.pid(),
             log: server.log_file(),
-        }))
+            credentials: keys::profile(&self.folder),
+            has_files: server.has_files(),
+        })
     }
 
-    fn healthy(&self) -> anyhow::Result<Option<Server>> {
-        Ok(Server::find(&self.folder)?.filter(Server::is_healthy))
+    fn healthy(&self) -> Option<Server> {
+        Server::find(&self.folder).filter(Server::is_healthy)
     }
 
     /// Healthy, of this version of our extension, set up to the end, with the wanted engine and in
     /// the environment's region.
-    fn ready(&self) -> anyhow::Result<Option<Server>> {
+    fn ready(&self) -> Option<Server> {
         let wanted = self.settings.engine;
         let region = self.settings.environment.region.as_str();
-        Ok(self.healthy()?.filter(|server| {
+        self.healthy().filter(|server| {
             server.is_ready() && wanted.accepts(server.engine()) && server.region() == region
-        }))
+        })
     }
 
     /// A look at the file system alone: whether it is new enough is asked by those who run it.
@@ -128,20 +143,32 @@ impl<'a> Sandbox<'a> {
     }
 
     fn start(&self, python: &Path, engine: Engine, reporter: &Reporter) -> anyhow::Result<Server> {
-        if let Some(old) = Server::find(&self.folder)? {
-            if old.is_healthy() && !self.settings.engine.accepts(old.engine()) {
+        let old = Server::find(&self.folder);
+        let last_port = old.as_ref().map(Server::port);
+        if let Some(old) = old {
+            if let Some(why) = self.why_anew(&old) {
                 reporter.warning(
                     Step::Sandbox,
-                    format!(
-                        "the sandbox that runs, with engine {}, is stopped: it forgets everything",
-                        old.engine()
-                    ),
+                    format!("{why}: it is started anew, and forgets everything"),
                 );
             }
             old.stop()?;
         }
+        Server::stop_orphans();
         reporter.detail(Step::Sandbox, "starting MiniStack");
-        Server::start(&self.folder, python, engine, self.settings)
+        Server::start(&self.folder, python, engine, self.settings, last_port)
+    }
+
+    /// What a user would not expect of a sandbox that runs.
+    fn why_anew(&self, old: &Server) -> Option<String> {
+        if !old.is_healthy() {
+            return None;
+        }
+        if !old.has_files() {
+            return Some("the sandbox's files were removed while it ran".to_owned());
+        }
+        let accepted = self.settings.engine.accepts(old.engine());
+        (!accepted).then(|| format!("the sandbox runs with engine {}", old.engine()))
     }
 
     /// What a sandbox needs from this machine; a Terraform that is missing is fetched.

@@ -50,12 +50,22 @@ pub async fn environment(
         std::fs::remove_dir_all(&venv).with_context(|| format!("removing {}", venv.display()))?;
     }
     let base = find()?;
-    Program::new(&base)
-        .args(["-I", "-c", include_str!("make_environment.py")])
+    // As a file: an error that names the command does not show the whole program.
+    let program = Program::new(&base)
+        .arg("-I")
+        .arg(extension_folder().with_file_name("make_environment.py"))
         .arg(&venv)
-        .arg(&requirements)
-        .read(interrupt)
-        .await
+        .arg(&requirements);
+    let shown = program.shown().to_owned();
+    let finished = program.run(interrupt, |_, _| {}).await?;
+    if finished.interrupted {
+        return Err(Problem::interrupted(
+            "interrupted the installation of MiniStack; the next call begins it anew",
+        )
+        .into());
+    }
+    finished
+        .success(&shown)
         .with_context(|| format!("installing MiniStack for {}", base.display()))?;
     std::fs::write(&complete, "").with_context(|| format!("writing {}", complete.display()))?;
     Ok(python)

@@ -1,62 +1,55 @@
 //! The MiniStack process: started as a daemon, found again by the file it leaves, stopped.
 
-use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::address::{ACCOUNT, Address};
 use super::engine::Engine;
-use super::python;
+use super::keys::{self, Keys};
+use super::record::{self, Record};
+use super::{environment, python};
 use crate::failure::Problem;
 use crate::settings::Settings;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
+/// Run by the Python of the environment. A session of its own, so that closing the terminal does not
+/// end the sandbox; nothing of ours stays open in it, such as a lock of whoever called us.
+const START: &str = "\
+import contextlib, os, runpy
+for name in os.listdir('/dev/fd'):
+    if int(name) > 2:
+        with contextlib.suppress(OSError):
+            os.close(int(name))
+os.setsid()
+runpy.run_module('sandbox_extension', run_name='__main__')
+";
+
 /// A process that was started, running or not.
 pub struct Server {
+    /// Where it was looked for, which is not where its files are when they were moved.
     folder: PathBuf,
     record: Record,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    pid: u32,
-    port: u16,
-    #[serde(default)]
-    engine: Engine,
-    /// The region that everything in it is in.
-    #[serde(default)]
-    region: String,
-    /// The hash of our extension as it was when the process started.
-    extension: String,
-    /// True once the foundation is in place.
-    ready: bool,
+    has_files: bool,
 }
 
 impl Server {
     /// The process that the folder's record names, if there is a record.
-    pub fn find(folder: &Path) -> anyhow::Result<Option<Server>> {
-        let file = record_file(folder);
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            return Ok(None);
-        };
-        // A record that is cut off belongs to a start that was killed: there is nothing to find.
-        let Ok(record) = serde_json::from_str(&text) else {
-            return Ok(None);
-        };
-        Ok(Some(Server {
+    pub fn find(folder: &Path) -> Option<Server> {
+        record::find(folder).map(|found| Server {
             folder: folder.to_owned(),
-            record,
-        }))
+            record: found.record,
+            has_files: found.has_files,
+        })
     }
 
     pub fn start(
@@ -64,70 +57,50 @@ impl Server {
         python: &Path,
         engine: Engine,
         settings: &Settings,
+        last_port: Option<u16>,
     ) -> anyhow::Result<Server> {
-        let log_file = folder.join("ministack.log");
-        let log = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(&log_file)
-            .with_context(|| format!("opening {}", log_file.display()))?;
-        let port = free_port(Server::find(folder)?.map(|old| old.record.port))?;
-        // A session of its own, so that closing the terminal does not end the sandbox.
-        let start = "import os, runpy; os.setsid(); runpy.run_module('sandbox_extension', run_name='__main__')";
-        let mut child = Command::new(python)
-            .args(["-c", start])
-            .env("PYTHONPATH", python::extension_folder())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("GATEWAY_PORT", port.to_string())
-            .env("SANDBOX_STATE_DIR", folder)
-            .env("SANDBOX_ENGINE", engine.as_str())
-            .env("SANDBOX_WORKFLOWS", workflows(settings))
-            .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
-            .env("MINISTACK_REGION", &settings.environment.region)
-            .env("TMPDIR", make_tmp(folder)?)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().context("opening the log twice")?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting MiniStack with {}", python.display()))?;
-        let record = Record {
+        Keys::forget(folder);
+        let port = free_port(last_port)?;
+        let mut child = spawn(folder, python, engine, settings, port)?;
+        let folder = record::real(folder);
+        let mut record = Record {
             pid: child.id(),
             port,
             engine,
             region: settings.environment.region.clone(),
             extension: extension_hash()?,
             ready: false,
+            inode: record::inode(&folder),
+            folder: folder.clone(),
+            keys: Keys::default(),
         };
-        let server = Server {
-            folder: folder.to_owned(),
+        record.save()?;
+        record.keys = wait_for_keys(&folder, port, &mut child)?;
+        record.save()?;
+        record.keys.write_profile(&folder)?;
+        Ok(Server {
+            folder,
             record,
-        };
-        server.save()?;
-        let deadline = Instant::now() + START_TIMEOUT;
-        while !server.is_healthy() {
-            let ended = child.try_wait().context("waiting for MiniStack")?;
-            if ended.is_some() || Instant::now() > deadline {
-                let log = std::fs::read_to_string(&log_file).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(15).collect();
-                let tail: Vec<&str> = tail.into_iter().rev().collect();
-                let what = ended.map_or("does not answer".to_owned(), |status| {
-                    format!("ended with {status}")
-                });
-                return Err(Problem::failed(
-                    format!("MiniStack {what}:\n{}", tail.join("\n")),
-                    format!("its whole log is {}", log_file.display()),
-                )
-                .into());
-            }
-            std::thread::sleep(Duration::from_millis(50));
+            has_files: true,
+        })
+    }
+
+    /// Stops the sandboxes of checkouts that are gone, which nobody else would find again.
+    pub fn stop_orphans() {
+        for record in record::orphans() {
+            let orphan = Server {
+                folder: record.folder.clone(),
+                record,
+                has_files: false,
+            };
+            // What cannot be stopped is found again the next time.
+            let _ = orphan.stop();
         }
-        Ok(server)
     }
 
     pub fn address(&self) -> Address {
-        let Record { port, engine, .. } = self.record;
-        Address::at_port(port, engine, &self.record.region)
+        let record = &self.record;
+        Address::at_port(record.port, record.engine, &record.region, &record.keys)
     }
 
     pub fn engine(&self) -> Engine {
@@ -138,35 +111,47 @@ impl Server {
         &self.record.region
     }
 
+    pub fn port(&self) -> u16 {
+        self.record.port
+    }
+
+    /// False when somebody removed or moved its folder: it cannot work without.
+    pub fn has_files(&self) -> bool {
+        self.has_files
+    }
+
     pub fn pid(&self) -> u32 {
         self.record.pid
     }
 
     pub fn log_file(&self) -> PathBuf {
-        self.folder.join("ministack.log")
+        log_file(&self.folder)
     }
 
-    /// Alive, and it is MiniStack that answers on the port.
+    /// Alive, and it is this sandbox that answers on the port.
     pub fn is_healthy(&self) -> bool {
         self.process()
             .is_some_and(|pid| test_kill_process(pid).is_ok())
-            && get(self.record.port, "/_ministack/health")
-                .is_ok_and(|answer| answer.contains("200"))
+            && self.record.keys.are_of(self.record.port)
     }
 
     /// Set up to the end, by this version of our extension.
     pub fn is_ready(&self) -> bool {
-        self.record.ready && extension_hash().is_ok_and(|hash| hash == self.record.extension)
+        self.record.ready
+            && self.has_files
+            && extension_hash().is_ok_and(|hash| hash == self.record.extension)
     }
 
     pub fn mark_ready(mut self) -> anyhow::Result<()> {
         self.record.ready = true;
-        self.save()
+        self.record.save()
     }
 
     /// SIGTERM: MiniStack removes its containers and ends. SIGKILL when it does not.
     pub fn stop(self) -> anyhow::Result<()> {
-        if let Some(pid) = self.process().filter(|_| self.is_healthy()) {
+        let proved = self.process().filter(|_| self.is_healthy());
+        // One that does not answer, such as one that is just starting, still holds its folder.
+        if let Some(pid) = proved.or_else(|| holder(&self.folder)) {
             let _ = kill_process(pid, Signal::TERM);
             let deadline = Instant::now() + STOP_TIMEOUT;
             while test_kill_process(pid).is_ok() {
@@ -177,26 +162,97 @@ impl Server {
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
-        let file = record_file(&self.folder);
-        std::fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))
+        self.record.forget(&self.folder);
+        Keys::forget(&self.folder);
+        let _ = std::fs::remove_file(keys::profile(&self.folder));
+        Ok(())
     }
 
     fn process(&self) -> Option<Pid> {
         Pid::from_raw(i32::try_from(self.record.pid).ok()?)
     }
+}
 
-    /// Written beside and moved into place: a reader never sees half a record.
-    fn save(&self) -> anyhow::Result<()> {
-        let file = record_file(&self.folder);
-        let beside = file.with_extension("new");
-        let text = serde_json::to_string(&self.record)?;
-        std::fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
-        std::fs::rename(&beside, &file).with_context(|| format!("writing {}", file.display()))
+fn spawn(
+    folder: &Path,
+    python: &Path,
+    engine: Engine,
+    settings: &Settings,
+    port: u16,
+) -> anyhow::Result<Child> {
+    let log_file = log_file(folder);
+    let log = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&log_file)
+        .with_context(|| format!("opening {}", log_file.display()))?;
+    let mut command = Command::new(python);
+    for name in environment::foreign() {
+        command.env_remove(name);
+    }
+    let bucket = format!("{}-terraform-state-{ACCOUNT}", settings.app);
+    command
+        .args(["-c", START])
+        .env("PYTHONPATH", python::extension_folder())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("GATEWAY_PORT", port.to_string())
+        .env("SANDBOX_STATE_DIR", folder)
+        .env("SANDBOX_ENGINE", engine.as_str())
+        .env("SANDBOX_WORKFLOWS", settings.workflows.join(","))
+        .env("SANDBOX_CONTROL_BUCKETS", bucket)
+        .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
+        .env("MINISTACK_REGION", &settings.environment.region)
+        .env("TMPDIR", make_tmp(folder)?)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("opening the log twice")?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("starting MiniStack with {}", python.display()))
+}
+
+/// The process that has the sandbox's folder locked; a copy of the folder is locked by nobody.
+fn holder(folder: &Path) -> Option<Pid> {
+    let lock = File::open(folder.join("ministack.lock")).ok()?;
+    if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let pid = std::io::read_to_string(lock).ok()?;
+    Pid::from_raw(pid.trim().parse().ok()?)
+}
+
+/// It makes up its secrets first, and answers last.
+fn wait_for_keys(folder: &Path, port: u16, child: &mut Child) -> anyhow::Result<Keys> {
+    let deadline = Instant::now() + START_TIMEOUT;
+    loop {
+        if let Some(keys) = Keys::read(folder).ok().filter(|keys| keys.are_of(port)) {
+            return Ok(keys);
+        }
+        let ended = child.try_wait().context("waiting for MiniStack")?;
+        if ended.is_some() || Instant::now() > deadline {
+            return Err(did_not_start(folder, ended).into());
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-fn record_file(folder: &Path) -> PathBuf {
-    folder.join("server.json")
+fn did_not_start(folder: &Path, ended: Option<ExitStatus>) -> Problem {
+    let log_file = log_file(folder);
+    let log = std::fs::read_to_string(&log_file).unwrap_or_default();
+    let tail: Vec<&str> = log.lines().rev().take(15).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    let what = ended.map_or("does not answer".to_owned(), |status| {
+        format!("ended with {status}")
+    });
+    Problem::failed(
+        format!("MiniStack {what}:\n{}", tail.join("\n")),
+        format!("its whole log is {}", log_file.display()),
+    )
+}
+
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join("ministack.log")
 }
 
 /// A folder for MiniStack's own temporary files, so that two sandboxes never meet in /tmp.
@@ -204,10 +260,6 @@ fn make_tmp(folder: &Path) -> anyhow::Result<PathBuf> {
     let tmp = folder.join("tmp");
     std::fs::create_dir_all(&tmp).with_context(|| format!("making {}", tmp.display()))?;
     Ok(tmp)
-}
-
-fn workflows(settings: &Settings) -> String {
-    settings.workflows.join(",")
 }
 
 /// The port of the last time if nobody has taken it: images and Terraform's data name the port.
@@ -250,23 +302,4 @@ fn extension_hash() -> anyhow::Result<String> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
-}
-
-/// A GET on our own machine, for the health check: the status line and what follows.
-fn get(port: u16, path: &str) -> std::io::Result<String> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-    // On a busy machine it may be slow, and one that is taken for dead is thrown away with all it holds.
-    stream.set_read_timeout(Some(Duration::from_secs(15)))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut head = [0; 64];
-    let read = stream.read(&mut head)?;
-    Ok(String::from_utf8_lossy(&head[..read])
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned())
 }

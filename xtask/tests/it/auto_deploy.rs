@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::harness::{FakeBin, Shared, always_answering, as_if_real, request, which};
+use crate::harness::{FakeBin, Shared, always_answering, as_if_real, keys, request, which};
 
 #[test]
 fn an_active_auto_deploy_refuses_before_anything_is_done() {
@@ -125,11 +125,12 @@ fn resumed_between_apply_and_launch_is_caught() {
 import subprocess, sys, urllib.request
 code = subprocess.call(["{}", *sys.argv[1:]])
 if "apply" in sys.argv:
-    headers = {{"Authorization": "Bearer x"}}
+    headers = {{"Authorization": "Bearer {}"}}
     urllib.request.urlopen(urllib.request.Request("{enable}", method="PUT", headers=headers))
 sys.exit(code)
 "#,
-        which("terraform").display()
+        which("terraform").display(),
+        keys::of(&shared.endpoint).unwrap().github_token,
     );
     let bin = FakeBin::named("resume").script("terraform", &script);
     // An image of its own, so that there is something to apply.

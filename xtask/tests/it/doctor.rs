@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, target_dir};
+use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, keys, target_dir};
 
 /// A machine with an AWS account and GitHub, which here are the sandbox's, past `--sandbox`.
 struct Machine {
@@ -13,18 +13,19 @@ struct Machine {
 impl Machine {
     fn complete(name: &str, endpoint: &str) -> Machine {
         let nowhere = "/nonexistent".to_owned();
+        let keys = keys::of(endpoint).unwrap();
         Machine {
             checkout: Checkout::named(name),
             variables: vec![
                 ("AWS_ENDPOINT_URL", endpoint.to_owned()),
-                ("AWS_ACCESS_KEY_ID", "test".to_owned()),
-                ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+                ("AWS_ACCESS_KEY_ID", keys.control_id),
+                ("AWS_SECRET_ACCESS_KEY", keys.control_secret),
                 ("AWS_CONFIG_FILE", nowhere.clone()),
                 ("AWS_SHARED_CREDENTIALS_FILE", nowhere.clone()),
                 ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
                 ("GH_CONFIG_DIR", nowhere),
                 ("GITHUB_API_URL", format!("{endpoint}/_github")),
-                ("GH_TOKEN", "sandbox".to_owned()),
+                ("GH_TOKEN", keys.github_token),
                 ("XTASK_AWS_ACCOUNT_ID", "000000000000".to_owned()),
             ],
         }

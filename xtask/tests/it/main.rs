@@ -29,6 +29,7 @@
 //! - `layouts`: what runs is what is written, in repositories that are laid out otherwise
 //! - `release`: what a branch did is put back
 //! - `races`: two at once, at the worst moment
+//! - `sandbox`: who gets into the sandbox, what it takes along, and how it is found again
 //! - `status`: one environment on one screen
 //! - `protected`: an environment as prod is one
 //! - `policies`: the rights that the code needs, and who has which
@@ -85,6 +86,7 @@ mod races;
 mod readme;
 mod release;
 mod report;
+mod sandbox;
 mod skip;
 mod status;
 mod tasks;

@@ -13,7 +13,9 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::harness::python::python;
-use crate::harness::{Behaviour, Checkout, Ended, Shared, Wire, as_if_real, aws, base, repository};
+use crate::harness::{
+    Behaviour, Checkout, Ended, Shared, Wire, as_if_real, aws, base, keys, repository,
+};
 
 /// A value that must stay where it belongs, and what it is.
 type Secret = (&'static str, String);
@@ -80,7 +82,7 @@ pub fn a_loop_keeps_its_secrets_and_sends_what_aws_takes() {
     requests_are_right(&sent, &checkout.root.join("target/requests"));
 }
 
-/// The password is the registry's own; the others are ours, since the sandbox takes any.
+/// The parameter's is ours; the others are the sandbox's own.
 fn secrets(shared: &Shared) -> Vec<Secret> {
     let target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
     let token = aws(&shared.endpoint, target, &json!({}));
@@ -94,11 +96,12 @@ fn secrets(shared: &Shared) -> Vec<Secret> {
     let password = String::from_utf8(pair).unwrap();
     let password = password.split_once(':').unwrap().1.to_owned();
     let random = || format!("{:032x}", fastrand::u128(..));
+    let keys = keys::of(&shared.endpoint).unwrap();
     vec![
         ("the registry's password", password),
         ("the registry's token", token),
-        ("the secret access key", random()),
-        ("GitHub's token", format!("ghp_{}", random())),
+        ("the secret access key", keys.control_secret),
+        ("GitHub's token", keys.github_token),
         ("the SSM parameter", random()),
     ]
 }

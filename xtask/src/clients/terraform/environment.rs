@@ -17,11 +17,6 @@ const HARMLESS: [&str; 6] = [
 /// What selects the workspace.
 pub const WORKSPACE: &str = "TF_WORKSPACE";
 
-/// Does Terraform take further arguments from this variable?
-pub fn has_arguments(name: &str) -> bool {
-    name.starts_with("TF_CLI_ARGS")
-}
-
 /// What in the environment would make another plan than this tool asks for.
 pub fn misleading<'a>(
     variables: impl Iterator<Item = (&'a str, &'a str)>,

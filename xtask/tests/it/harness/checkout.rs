@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::ended::Ended;
+use super::keys::{self, Keys};
 use super::path::path;
 use super::running::Running;
 
@@ -97,6 +98,7 @@ impl Checkout {
         command
             .current_dir(&self.root)
             .env("PATH", path())
+            .env("XDG_STATE_HOME", base().join("state"))
             .env("CARGO_TARGET_DIR", target_dir());
         for (key, _) in std::env::vars() {
             let prefixes = [
@@ -158,10 +160,12 @@ impl Checkout {
             .stdout
             .split_whitespace()
             .find(|word| word.starts_with("http://"));
-        endpoint
+        let endpoint = endpoint
             .unwrap_or_else(|| panic!("no sandbox: {}{}", status.stdout, status.stderr))
             .trim_end_matches(',')
-            .to_owned()
+            .to_owned();
+        keys::know(&endpoint, Keys::of(&self.root));
+        endpoint
     }
 
     fn clear(&self) {
@@ -264,13 +268,15 @@ impl Invocation {
 
 /// No `--sandbox`: the credentials, the address and the account are what differs from real life.
 pub fn as_if_real(invocation: Invocation, endpoint: &str) -> Invocation {
+    let keys = keys::of(endpoint);
+    let or_any = |of: fn(Keys) -> String| keys.clone().map_or("any".to_owned(), of);
     invocation
         .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_ACCESS_KEY_ID", or_any(|keys| keys.control_id))
+        .env("AWS_SECRET_ACCESS_KEY", or_any(|keys| keys.control_secret))
         .env("XTASK_AWS_ACCOUNT_ID", "000000000000")
         .env("GITHUB_API_URL", format!("{endpoint}/_github"))
-        .env("GH_TOKEN", "a-token")
+        .env("GH_TOKEN", or_any(|keys| keys.github_token))
 }
 
 /// A folder for executables that go before the real ones on PATH.

@@ -6,6 +6,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use super::keys;
+
 /// A test that waits longer than this for a request has found a mistake.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -49,6 +51,7 @@ impl Gate {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             state: Arc::new((Mutex::new(State::Waiting), Condvar::new())),
         };
+        keys::know_as(&gate.endpoint, sandbox);
         let sandbox = sandbox.strip_prefix("http://").unwrap().to_owned();
         let which: Which = Arc::new(which);
         let state = gate.state.clone();

@@ -4,6 +4,7 @@ mod checkout;
 mod ended;
 mod gate;
 mod http;
+pub mod keys;
 mod path;
 #[allow(
     dead_code,
@@ -23,7 +24,7 @@ pub use checkout::{
 };
 pub use ended::{Ended, filtered};
 pub use gate::{At, Gate};
-pub use http::{always_answering, answering, request};
+pub use http::{always_answering, answering, request, stranger};
 pub use path::{path, which};
 pub use python::Microburst;
 pub use running::Running;

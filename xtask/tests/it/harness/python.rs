@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Shared;
 use super::checkout::{base, repository};
 use super::http::request;
+use super::keys;
 
 /// A Python with what fixtures/python/requirements.txt pins; made once for these pins.
 pub fn python() -> PathBuf {
@@ -75,8 +76,14 @@ impl Microburst {
         let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
+        // It names the upstream in Host, which the signature covers.
+        let keys = keys::of(&format!("http://127.0.0.1:{upstream}")).unwrap();
         let process = Command::new(python())
-            .args(["-m", "microburst", "--host", "127.0.0.1", "--port"])
+            .env("AWS_ACCESS_KEY_ID", keys.control_id)
+            .env("AWS_SECRET_ACCESS_KEY", keys.control_secret)
+            .env_remove("AWS_SESSION_TOKEN")
+            .args(["-m", "microburst", "--resign"])
+            .args(["--host", "127.0.0.1", "--port"])
             .arg(port.to_string())
             .arg("--upstream")
             .arg(format!("http://127.0.0.1:{upstream}"))

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::keys;
+
 /// Longer heads and bodies than this are not looked at as a whole.
 const LOOK: usize = 256 * 1024;
 
@@ -51,6 +53,8 @@ impl Wire {
     /// Serves until the tests end.
     pub fn serve(&mut self, behaviour: Behaviour) {
         let listener = self.listener.take().unwrap();
+        let sandbox = format!("http://127.0.0.1:{}", behaviour.sandbox);
+        keys::know_as(&self.endpoint(), &sandbox);
         let (sent, resets) = (self.sent.clone(), self.resets.clone());
         let dice = Arc::new(Mutex::new(fastrand::Rng::with_seed(behaviour.seed)));
         std::thread::spawn(move || {
@@ -232,7 +236,7 @@ fn look(client: &TcpStream) -> Option<String> {
 }
 
 fn is_of_sandbox(path: &str) -> bool {
-    ["/v2/", "/_github", "/_ministack"]
+    ["/v2/", "/_github", "/_ministack", "/_sandbox"]
         .iter()
         .any(|start| path.starts_with(start))
 }
@@ -240,7 +244,7 @@ fn is_of_sandbox(path: &str) -> bool {
 /// The pulls of Docker and of the process engine, which is Python, are the platform's business, and a
 /// health check decides over the sandbox.
 fn is_harmless(head: &str) -> bool {
-    ["docker/", "Python-urllib/", "/_ministack"]
+    ["docker/", "Python-urllib/", "/_sandbox"]
         .iter()
         .any(|words| head.contains(words))
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use serde_json::Value;
 
 use super::generator::Workspace;
-use crate::harness::{Ended, Shared, as_if_real};
+use crate::harness::{Ended, Shared, as_if_real, keys};
 
 /// An image that was published.
 pub struct Published {
@@ -71,7 +71,15 @@ impl Published {
         let mut stream = TcpStream::connect(&self.host).unwrap();
         // HTTP/1.0 has no chunks.
         let path = format!("/v2/{}/{path}", self.repository);
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.host).unwrap();
+        // Its name is localhost, as Docker has it.
+        let endpoint = self.host.replace("localhost", "http://127.0.0.1");
+        let login = keys::of(&endpoint).unwrap().login();
+        write!(
+            stream,
+            "GET {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: {login}\r\n\r\n",
+            self.host
+        )
+        .unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
