@@ -87,10 +87,13 @@ impl Session {
         let mut session = Session::open_without_sandbox(invocation)?;
         if invocation.options.sandbox {
             let sandbox = Sandbox::of(&session.settings);
-            if !sandbox.is_up() {
-                require_task(&session.settings, &invocation.subject)?;
-            }
-            let address = sandbox.up(&session.reporter, &session.interrupt).await?;
+            let address = match sandbox.running() {
+                Some(address) => address,
+                None => {
+                    require_task(&session.settings, &invocation.subject)?;
+                    sandbox.up(&session.reporter, &session.interrupt).await?
+                }
+            };
             session.use_sandbox(address);
         } else if session.settings.environment.profile.is_some() {
             session.reporter.detail(

@@ -405,7 +405,8 @@ pub enum Sandbox {
     Down,
     /// Say whether it runs, and where
     ///
-    /// Its address, what runs its tasks (Docker or processes), and its log file.
+    /// Its address, what runs its tasks (Docker or processes), its log file, and the line that gives
+    /// your own AWS CLI its keys.
     #[command(
         after_help = "Examples:\n  cargo xtask sandbox status\n  cargo xtask sandbox status --json"
     )]

@@ -79,7 +79,11 @@ mod tests {
             ("no_proxy", false, true),
             ("PATH", false, false),
         ] {
-            assert_eq!((is_foreign(name), is_proxy(name)), (foreign, proxy), "{name}");
+            assert_eq!(
+                (is_foreign(name), is_proxy(name)),
+                (foreign, proxy),
+                "{name}"
+            );
         }
     }
 }

@@ -35,8 +35,7 @@ impl fmt::Debug for Keys {
 impl Keys {
     pub fn read(folder: &Path) -> anyhow::Result<Keys> {
         let file = file(folder);
-        let text =
-            std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        let text = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))
     }
 

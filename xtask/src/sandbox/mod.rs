@@ -56,10 +56,8 @@ impl<'a> Sandbox<'a> {
 
     /// Finds the running sandbox, or brings one up. Two callers at once get the same one.
     pub async fn up(&self, reporter: &Reporter, interrupt: &Interrupt) -> anyhow::Result<Address> {
-        if let Some(server) = self.ready()
-            && self.has_terraform()
-        {
-            return Ok(server.address());
+        if let Some(address) = self.running() {
+            return Ok(address);
         }
         private_file::make_folder(&self.folder)?;
         let _lock = lock(&self.folder.join("lock"))?;
@@ -90,9 +88,10 @@ impl<'a> Sandbox<'a> {
         Ok(address)
     }
 
-    /// Does it answer, set up to the end?
-    pub fn is_up(&self) -> bool {
-        self.ready().is_some()
+    /// Where it is, if nothing has to be done for it.
+    pub fn running(&self) -> Option<Address> {
+        let server = self.ready().filter(|_| self.has_terraform())?;
+        Some(server.address())
     }
 
     /// Stops it; its containers go with it. Returns false when none ran.

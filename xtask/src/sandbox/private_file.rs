@@ -14,7 +14,11 @@ pub fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
     let _ = std::fs::remove_file(&beside);
     let write = || -> std::io::Result<()> {
         let mut open = OpenOptions::new();
-        let mut new = open.write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut new = open
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
         new.write_all(content)?;
         std::fs::rename(&beside, file)
     };
@@ -24,7 +28,10 @@ pub fn write(file: &Path, content: &[u8]) -> anyhow::Result<()> {
 /// Makes the folder, and takes others' rights to an old one away.
 pub fn make_folder(folder: &Path) -> anyhow::Result<()> {
     let make = || -> std::io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))
     };
     make().with_context(|| format!("making {}", folder.display()))

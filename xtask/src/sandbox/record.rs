@@ -116,7 +116,10 @@ pub fn real(folder: &Path) -> PathBuf {
     let mut missing = Vec::new();
     for above in folder.ancestors() {
         if let Ok(real) = above.canonicalize() {
-            return missing.iter().rev().fold(real, |path, name| path.join(name));
+            return missing
+                .iter()
+                .rev()
+                .fold(real, |path, name| path.join(name));
         }
         missing.extend(above.file_name());
     }

@@ -26,7 +26,10 @@ fn nobody_gets_in_without_the_secrets() {
     ];
     let state = "/api-terraform-state-000000000000/ecs-tasks/test.tfstate";
     assert_eq!(call(&json, "POST", "/", "{}"), 403);
-    assert_eq!(call(&[], "GET", "/?Action=CreateQueue&QueueName=q", ""), 403);
+    assert_eq!(
+        call(&[], "GET", "/?Action=CreateQueue&QueueName=q", ""),
+        403
+    );
     assert_eq!(call(&[], "GET", state, ""), 403);
     assert_eq!(call(&[], "GET", "/v2/", ""), 401);
     assert_eq!(call(&[], "GET", "/_github/user", ""), 401);
@@ -65,7 +68,12 @@ fn status_says_where_the_keys_are_and_never_what_they_are() {
     let profile = std::fs::read_to_string(file).unwrap();
     assert!(profile.contains(&keys.control_secret), "{profile}");
     let folder = shared.checkout.root.join("target/xtask/sandbox");
-    for name in ["aws-credentials", "keys.json", "server.json", "ministack.log"] {
+    for name in [
+        "aws-credentials",
+        "keys.json",
+        "server.json",
+        "ministack.log",
+    ] {
         let mode = folder.join(name).metadata().unwrap().mode() & 0o777;
         assert_eq!(mode, 0o600, "{name}");
     }
@@ -140,7 +148,11 @@ fn a_copy_does_not_stop_it_cargo_clean_does_not_lose_it_and_no_lock_stays_with_i
     let copy = Checkout::to_be_cloned("found-again-copy");
     let sources = checkout.root.join("target/xtask/sandbox");
     copy_folder(&sources, &copy.root.join("target/xtask/sandbox"));
-    std::fs::copy(checkout.root.join("Cargo.toml"), copy.root.join("Cargo.toml")).unwrap();
+    std::fs::copy(
+        checkout.root.join("Cargo.toml"),
+        copy.root.join("Cargo.toml"),
+    )
+    .unwrap();
     assert_eq!(process(&copy), None);
     let down = xtask(&copy, &["sandbox", "down"]);
     down.expect_stdout("the sandbox was not running");
@@ -158,8 +170,12 @@ fn a_copy_does_not_stop_it_cargo_clean_does_not_lose_it_and_no_lock_stays_with_i
 #[test]
 fn a_wrong_task_and_an_interrupt_in_the_set_up() {
     let checkout = Checkout::named("set-up");
-    let ended = checkout.xtask(["try", "my-new-task-nme", "--sandbox"]).run();
-    let ended = ended.expect_code(2).expect_stderr("did you mean `my-new-task-name`?");
+    let ended = checkout
+        .xtask(["try", "my-new-task-nme", "--sandbox"])
+        .run();
+    let ended = ended
+        .expect_code(2)
+        .expect_stderr("did you mean `my-new-task-name`?");
     assert!(!ended.stderr.contains("sandbox"), "{}", ended.stderr);
     assert!(!checkout.root.join("target/xtask/sandbox").exists());
 

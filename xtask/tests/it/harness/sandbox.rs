@@ -51,9 +51,7 @@ impl Aws {
 
 /// Which service a call is for; the signature is [`request`]'s.
 fn authorization(service: &str) -> String {
-    format!(
-        "AWS4-HMAC-SHA256 Credential=any/any/us-east-1/{service}/aws4_request"
-    )
+    format!("AWS4-HMAC-SHA256 Credential=any/any/us-east-1/{service}/aws4_request")
 }
 
 /// The lock on the state of the environment `test`, if somebody holds it.
