@@ -26,7 +26,7 @@ use crate::tools;
 use crate::ui::{Reporter, Step};
 use address::Address;
 use engine::Engine;
-use server::Server;
+use server::{Server, free_port};
 
 /// The sandbox of one checkout.
 pub struct Sandbox<'a> {
@@ -69,7 +69,7 @@ impl<'a> Sandbox<'a> {
         // One that is half set up, or of another version of our extension, is started anew: it holds
         // its state in memory, so that there is nothing to mend.
         let python = python::environment(&self.folder, reporter, interrupt).await?;
-        let server = self.start(&python, engine, reporter)?;
+        let server = self.start(&python, engine, reporter, interrupt).await?;
         reporter.detail(
             Step::Sandbox,
             "creating the state bucket, the ECR repository and the cluster",
@@ -141,7 +141,13 @@ impl<'a> Sandbox<'a> {
             || std::env::split_paths(&on_path).any(|folder| folder.join(&program).is_file())
     }
 
-    fn start(&self, python: &Path, engine: Engine, reporter: &Reporter) -> anyhow::Result<Server> {
+    async fn start(
+        &self,
+        python: &Path,
+        engine: Engine,
+        reporter: &Reporter,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Server> {
         let old = Server::find(&self.folder);
         let last_port = old.as_ref().map(Server::port);
         if let Some(old) = old {
@@ -155,7 +161,8 @@ impl<'a> Sandbox<'a> {
         }
         Server::stop_orphans();
         reporter.detail(Step::Sandbox, "starting MiniStack");
-        Server::start(&self.folder, python, engine, self.settings, last_port)
+        let port = free_port(last_port)?;
+        Server::start(&self.folder, python, engine, self.settings, port, interrupt).await
     }
 
     /// What a user would not expect of a sandbox that runs.

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use super::keys::{self, Keys};
 use super::record::{self, Record};
 use super::{environment, python};
 use crate::failure::Problem;
+use crate::interrupt::Interrupt;
 use crate::settings::Settings;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,15 +54,15 @@ impl Server {
         })
     }
 
-    pub fn start(
+    pub async fn start(
         folder: &Path,
         python: &Path,
         engine: Engine,
         settings: &Settings,
-        last_port: Option<u16>,
+        port: u16,
+        interrupt: &Interrupt,
     ) -> anyhow::Result<Server> {
         Keys::forget(folder);
-        let port = free_port(last_port)?;
         let mut child = spawn(folder, python, engine, settings, port)?;
         let folder = record::real(folder);
         let mut record = Record {
@@ -75,7 +77,9 @@ impl Server {
             keys: Keys::default(),
         };
         record.save()?;
-        record.keys = wait_for_keys(&folder, port, &mut child)?;
+        // One that is not waited for to the end is stopped by the next call.
+        let keys = wait_for_keys(&folder, port, &mut child);
+        record.keys = interrupt.or("starting MiniStack", keys).await?;
         record.save()?;
         record.keys.write_profile(&folder)?;
         Ok(Server {
@@ -223,17 +227,21 @@ fn holder(folder: &Path) -> Option<Pid> {
 }
 
 /// It makes up its secrets first, and answers last.
-fn wait_for_keys(folder: &Path, port: u16, child: &mut Child) -> anyhow::Result<Keys> {
+async fn wait_for_keys(folder: &Path, port: u16, child: &mut Child) -> anyhow::Result<Keys> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
         if let Some(keys) = Keys::read(folder).ok().filter(|keys| keys.are_of(port)) {
             return Ok(keys);
         }
         let ended = child.try_wait().context("waiting for MiniStack")?;
+        // Ctrl-C reaches it, too, until it has a session of its own.
+        if ended.is_some_and(|status| status.signal() == Some(Signal::INT.as_raw())) {
+            return Err(Problem::interrupted("interrupted while starting MiniStack").into());
+        }
         if ended.is_some() || Instant::now() > deadline {
             return Err(did_not_start(folder, ended).into());
         }
-        std::thread::sleep(Duration::from_millis(50));
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -263,7 +271,7 @@ fn make_tmp(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The port of the last time if nobody has taken it: images and Terraform's data name the port.
-fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
+pub fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
     let wanted = wanted.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
     if let Some(port) = wanted {
         return Ok(port);
