@@ -4,7 +4,9 @@ use std::process::Command;
 
 use expect_test::expect;
 
-use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, filtered, request};
+use serde_json::Value;
+
+use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, filtered, keys, request};
 use crate::terminal::UNBUILT;
 
 #[test]
@@ -252,10 +254,13 @@ fn with_credentials(
     invocation: crate::harness::Invocation,
     endpoint: &str,
 ) -> crate::harness::Invocation {
+    let (id, secret) = keys::of(endpoint).map_or(("any".to_owned(), "any".to_owned()), |keys| {
+        (keys.control_id, keys.control_secret)
+    });
     invocation
         .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_ACCESS_KEY_ID", id)
+        .env("AWS_SECRET_ACCESS_KEY", secret)
 }
 
 fn publish_to_shared(checkout: &Checkout) -> Ended {
@@ -266,16 +271,24 @@ fn publish_to_shared(checkout: &Checkout) -> Ended {
     ended
 }
 
+const SANDBOX: &str = "target/xtask/sandbox";
 const SANDBOX_RECORD: &str = "target/xtask/sandbox/server.json";
+const SANDBOX_LOCK: &str = "target/xtask/sandbox/ministack.lock";
 
 /// Lets a second checkout find the first one's sandbox.
 fn borrow_sandbox(from: &Checkout, to: &Checkout) {
-    let copy = to.root.join(SANDBOX_RECORD);
-    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
-    std::fs::copy(from.root.join(SANDBOX_RECORD), copy).unwrap();
+    let copy = to.root.join(SANDBOX);
+    std::fs::create_dir_all(&copy).unwrap();
+    let mut record: Value = serde_json::from_str(&from.read(SANDBOX_RECORD)).unwrap();
+    // A mere copy of the record is another checkout's.
+    record["folder"] = copy.canonicalize().unwrap().to_str().unwrap().into();
+    to.write(SANDBOX_RECORD, &record.to_string());
+    to.write(SANDBOX_LOCK, "");
 }
 
 /// So that nobody stops it from here.
 fn give_back_sandbox(checkout: &Checkout) {
-    std::fs::remove_file(checkout.root.join(SANDBOX_RECORD)).unwrap();
+    for file in [SANDBOX_RECORD, SANDBOX_LOCK] {
+        std::fs::remove_file(checkout.root.join(file)).unwrap();
+    }
 }
