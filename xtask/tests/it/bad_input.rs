@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use expect_test::expect;
-
 use serde_json::Value;
 
 use crate::harness::{Checkout, Ended, FakeBin, Shared, always_answering, filtered, keys, request};
