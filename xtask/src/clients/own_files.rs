@@ -22,7 +22,10 @@ pub fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 fn try_write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    make_folder(folder)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     // Of mode 0600, and gone if it is not moved.
     let mut beside = tempfile::Builder::new()
         .prefix(".new-")
@@ -32,9 +35,14 @@ fn try_write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder for its owner alone, and those above it, as far as they are not there.
+/// A folder for its owner alone, and those above it as far as they are not there. Others lose their
+/// rights to one that is there.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700))
 }
 
 /// An empty file to be written piece by piece. What was in it is gone.
@@ -107,9 +115,12 @@ mod tests {
         drop(create(&old).unwrap());
         assert_eq!((mode(&old), std::fs::read(&old).unwrap()), (0o600, vec![]));
 
-        let deep = folder.path().join("a/b/c");
-        write(&deep, b"x").unwrap();
-        assert_eq!(mode(&folder.path().join("a/b")), 0o700);
+        let deep = folder.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::set_permissions(&deep, PermissionsExt::from_mode(0o755)).unwrap();
+        make_folder(&deep).unwrap();
+        write(&deep.join("c/d"), b"x").unwrap();
+        assert_eq!((mode(&deep), mode(&deep.join("c"))), (0o700, 0o700));
     }
 
     #[test]

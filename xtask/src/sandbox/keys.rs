@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use aws_sigv4::sign::v4::calculate_signature;
 use serde::{Deserialize, Serialize};
 
-use super::private_file;
+use crate::clients::own_files;
 
 /// Empty before the sandbox has made them up.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Keys {
             "[sandbox]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
             self.control_id, self.control_secret
         );
-        private_file::write(&file, text.as_bytes())?;
+        own_files::write(&file, text.as_bytes())?;
         Ok(file)
     }
 

@@ -8,7 +8,6 @@ pub mod engine;
 mod environment;
 mod foundation;
 pub mod keys;
-mod private_file;
 pub mod python;
 mod record;
 mod server;
@@ -18,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::clients::own_files;
 use crate::failure::all_clear;
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
@@ -59,7 +59,8 @@ impl<'a> Sandbox<'a> {
         if let Some(address) = self.running() {
             return Ok(address);
         }
-        private_file::make_folder(&self.folder)?;
+        own_files::make_folder(&self.folder)
+            .with_context(|| format!("making {}", self.folder.display()))?;
         let _lock = lock(&self.folder.join("lock"))?;
         let timer = reporter.started(Step::Sandbox, "starting the local AWS");
         let engine = self.require_tools(reporter, interrupt).await?;

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::engine::Engine;
 use super::keys::Keys;
-use super::private_file;
+use crate::clients::own_files;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Record {
@@ -77,10 +78,11 @@ fn find_in(folder: &Path, users_own: Option<&Path>) -> Option<Found> {
 impl Record {
     pub fn save(&self) -> anyhow::Result<()> {
         let text = serde_json::to_vec(self)?;
-        private_file::write(&beside(&self.folder), &text)?;
+        own_files::write(&beside(&self.folder), &text)?;
         if let Some(users_own) = users_own() {
-            private_file::make_folder(&users_own)?;
-            private_file::write(&users_own.join(name(&self.folder)), &text)?;
+            own_files::make_folder(&users_own)
+                .with_context(|| format!("making {}", users_own.display()))?;
+            own_files::write(&users_own.join(name(&self.folder)), &text)?;
         }
         Ok(())
     }
