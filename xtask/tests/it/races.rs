@@ -1,7 +1,5 @@
 //! Two at once: what each finds when the other one comes at the worst moment.
 
-use std::time::{Duration, SystemTime};
-
 use serde_json::json;
 
 use crate::harness::{At, Gate, Invocation, Shared, request};
@@ -80,19 +78,16 @@ fn an_auto_deploy_has_its_turn_after_the_claim_of_a_dead_runner() {
     claim["purpose"] = "deploy".into();
     claim["author"] = "api-auto-deploy.yml run 7".into();
     claim["host"] = "a-runner".into();
-    let expires = SystemTime::now() + Duration::from_secs(4);
-    claim["expires"] = humantime::format_rfc3339_seconds(expires)
-        .to_string()
-        .into();
     shared.put_hold(&claim.to_string());
-    let deploy = as_auto_deploy(shared, shared.really(&DEPLOY)).run();
+    let deploy = as_auto_deploy(shared, shared.really(&DEPLOY)).spawn();
+    deploy.wait_for("waiting for a deploy or a try to end: test is being deployed to by api-auto-deploy.yml run 7");
+    claim["expires"] = "2024-01-01T00:00:00Z".into();
+    shared.put_hold(&claim.to_string());
+    let deploy = deploy.end();
     let (record, after) = (shared.hold(), shared.deployed_tag());
     shared.github("reset", "");
     shared.uncommit();
-    deploy
-        .expect_code(0)
-        .expect_stderr("waiting for a deploy or a try to end: test is being deployed to by api-auto-deploy.yml run 7")
-        .expect_stdout(&sha);
+    deploy.expect_code(0).expect_stdout(&sha);
     assert_eq!((record, after), (None, sha));
 }
 
