@@ -206,6 +206,14 @@ fn records_are_read_back_and_strangers_refused() {
     let read = Hold::read(text.as_bytes()).unwrap();
     assert_eq!(read.id, hold.id);
     assert_eq!(read.expires.to_string(), hold.expires.to_string());
+    assert_eq!(read.process(), process());
+    // One that an earlier version wrote tells the number alone, which proves nothing.
+    let earlier = text
+        .replace("\"process_started\":\"4242\",", "")
+        .replace("\"boot\":\"this one\",", "");
+    assert_ne!(earlier, text);
+    let read = Hold::read(earlier.as_bytes()).unwrap();
+    assert_eq!((read.process().started, read.process().boot), (None, None));
     for wrong in [
         "",
         "{}",
