@@ -92,7 +92,12 @@ mod tests {
             });
             let api = format!("http://127.0.0.1:{}", server.port);
             let repository = GitHubRepository::parse("o/r").unwrap();
-            let github = GitHub::new(&api, "a-token".into(), &repository);
+            let github = GitHub::new(
+                &api,
+                "a-token".into(),
+                &repository,
+                &crate::interrupt::Interrupt::never(),
+            );
             let name = EnvironmentName::parse("prod").unwrap();
             let found = block_on(github.protection(&name)).unwrap();
             assert_eq!(found, expected);
