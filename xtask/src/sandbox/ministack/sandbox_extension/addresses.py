@@ -94,7 +94,7 @@ class Addresses:
         return self._known[address]
 
     def serves(self, host):
-        """Whether the header Host names this sandbox; what is below a name of ours is ours as well."""
+        """Whether the header Host names this sandbox, or what is below a name of it."""
         # With any port: what stands before the sandbox, such as a tunnel, has its own.
         parts = re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]+)?", host.lower())
         return bool(parts) and any(
@@ -125,7 +125,7 @@ def require_free(bind):
 
 
 def guard(app, addresses):
-    """Wrap an ASGI application so that only allowed peers reach it, and no page of somebody else's."""
+    """Wrap an ASGI application so that only allowed peers reach it, and no foreign page."""
 
     async def guarded(scope, receive, send):
         if scope["type"] in ("http", "websocket"):

@@ -13,8 +13,8 @@ in the address, within a quarter of an hour of now. Four doors have other keys: 
 password, GitHub's stand-in and MiniStack's own switches a token, and what a container is told about
 itself the unguessable addresses in its environment. The health answers everybody, with nothing.
 
-Instead of: nothing; it surrounds the application. The registry's token: `ecr._get_authorization_token`,
-in registry.py. A container's credentials: `ecs._register_metadata`, in engine.py.
+Instead of: nothing; it surrounds the application. The registry's token:
+`ecr._get_authorization_token`, in registry.py. A container's credentials: `ecs._register_metadata`, in engine.py.
 """
 
 import hashlib
@@ -202,7 +202,7 @@ async def by_signature(app, scope, receive, send):
         if secret is None:
             raise Refused(
                 "InvalidClientTokenId",
-                "the key is not one of this sandbox; `cargo xtask sandbox status` says where they are",
+                "no key of this sandbox; `cargo xtask sandbox status` says where they are",
             )
         body = await read(receive)
         if body is None:
@@ -276,7 +276,9 @@ def check(request, signature, presigned, secret):
     declared = request.header("x-amz-content-sha256")
     if re.fullmatch(r"[0-9a-f]{64}", declared) and not presigned:
         if not same(hashlib.sha256(request.body).hexdigest(), declared):
-            raise Refused("XAmzContentSHA256Mismatch", "the body is not the one that was signed", 400)
+            raise Refused(
+                "XAmzContentSHA256Mismatch", "the body is not the one that was signed", 400
+            )
 
 
 def require_unexpired(request, signature):
@@ -284,7 +286,9 @@ def require_unexpired(request, signature):
 
     seconds = request.query.get("X-Amz-Expires", ["900"])[0]
     if not re.fullmatch(r"\d{1,6}", seconds) or int(seconds) > PRESIGNED_SECONDS:
-        raise Refused("AuthorizationQueryParametersError", f"{seconds} seconds are no validity", 400)
+        raise Refused(
+            "AuthorizationQueryParametersError", f"{seconds} seconds are no validity", 400
+        )
     try:
         expired = sigv4.presigned_request_is_expired(signature.amz_date, seconds)
     except ValueError as error:

@@ -2,8 +2,8 @@
 
 It is no part of MiniStack and changes nothing in it. It answers under `/_github` in GitHub's own
 shapes (https://docs.github.com/en/rest/actions), for any owner and repository, from memory. Known
-workflow files are those of `SANDBOX_WORKFLOWS`; gate.py asks for the token. Nobody shares a sandbox,
-so every workflow with "auto-deploy" in its name starts as disabled_manually.
+workflow files are those of `SANDBOX_WORKFLOWS`; gate.py asks for the token. Nobody shares a
+sandbox, so every workflow with "auto-deploy" in its name starts as disabled_manually.
 
 Tests change what it answers under `/_github/_control`:
   POST   runs        {"workflow", "repository"?, any field of a run}   adds a run, answers with it

@@ -38,7 +38,9 @@ async def send_body(send, status, kind, body, headers=()):
 
 async def send_aws(send, request, refused):
     """An error of AWS's: XML for S3 and the protocol with forms, JSON for all others."""
-    signed_for = re.search(r"Credential=[^/]*/[^/]*/[^/]*/([^/]*)/", request.header("authorization"))
+    signed_for = re.search(
+        r"Credential=[^/]*/[^/]*/[^/]*/([^/]*)/", request.header("authorization")
+    )
     service = signed_for[1] if signed_for else "s3"
     is_form = request.header("content-type").startswith("application/x-www-form-urlencoded")
     if request.header("x-amz-target") or (service != "s3" and not is_form):
@@ -50,8 +52,7 @@ async def send_aws(send, request, refused):
     if is_form:
         opening, closing = f"<ErrorResponse>{opening}", f"{closing}</ErrorResponse>"
     text = (
-        f"{opening}<Code>{refused.code}</Code>"
-        f"<Message>{escape(refused.message)}</Message>{closing}"
+        f"{opening}<Code>{refused.code}</Code><Message>{escape(refused.message)}</Message>{closing}"
     )
     body = b"" if request.method == "HEAD" else text.encode()
     await send_body(send, refused.status, b"application/xml", body)

@@ -75,7 +75,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def refusal(request, service, is_protected):
-    """Why the tasks' key may not do this, or None. `is_protected` knows the buckets that are not data."""
+    """Why the tasks' key may not do this, or None. `is_protected` knows the buckets of no data."""
     if request.header("x-amz-target"):
         return _of_json(request)
     if service == "s3":

@@ -15,7 +15,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-
 from sandbox_extension import harmless
 
 from .sandbox import CLUSTER, LOG_GROUP, shared
@@ -55,7 +54,12 @@ class GateTest(unittest.TestCase):
 class Strangers(GateTest):
     def test_a_call_without_the_secrets_is_refused_at_every_door(self):
         for method, path, headers, body in (
-            ("POST", "/", {"X-Amz-Target": f"{ECS}.RegisterTaskDefinition", "Content-Type": JSON}, TASK),
+            (
+                "POST",
+                "/",
+                {"X-Amz-Target": f"{ECS}.RegisterTaskDefinition", "Content-Type": JSON},
+                TASK,
+            ),
             ("GET", "/?Action=CreateQueue&QueueName=evil", {}, ""),
             ("POST", "/", {"Content-Type": FORM}, "Action=CreateQueue&QueueName=evil"),
             ("GET", "/some-bucket/some.tfstate", {}, ""),
@@ -76,7 +80,9 @@ class Strangers(GateTest):
         ):
             with self.subTest(f"{method} {path}"):
                 status, text = self.send(method, path, headers, body.encode())
-                self.assertIn(status, (401, 403, 404) if path.startswith("/v4") else (401, 403), text)
+                self.assertIn(
+                    status, (401, 403, 404) if path.startswith("/v4") else (401, 403), text
+                )
         self.assertNotIn("evil", str(self.sandbox.client("sqs").list_queues()))
 
     def test_the_health_answers_everybody_with_nothing(self):
@@ -104,7 +110,12 @@ class Strangers(GateTest):
             ("the tasks' key", change(good, key, self.keys["tasks_id"]), path, b""),
             ("another service", change(good, "/s3/", "/ecs/"), path, b""),
             ("an unsigned host", change(good, "SignedHeaders=host;", "SignedHeaders="), path, b""),
-            ("no signature", {**good, "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/"}, path, b""),
+            (
+                "no signature",
+                {**good, "Authorization": f"AWS4-HMAC-SHA256 Credential={key}/"},
+                path,
+                b"",
+            ),
             ("the old signature", {"Authorization": f"AWS {key}:x"}, path, b""),
             ("a token", self.sandbox.token(), path, b""),
             ("the old times", {**good, "X-Amz-Date": "20200101T000000Z"}, path, b""),
@@ -131,7 +142,10 @@ class Strangers(GateTest):
         url = s3.generate_presigned_url("get_object", Params=named, ExpiresIn=60)
         path = url.removeprefix(self.url)
         self.assertEqual(self.send("GET", path), (200, "content"))
-        for other in (path.replace("Expires=60", "Expires=600"), path.replace("presigned/a", "presigned/b")):
+        for other in (
+            path.replace("Expires=60", "Expires=600"),
+            path.replace("presigned/a", "presigned/b"),
+        ):
             self.assertEqual(self.send("GET", other)[0], 403, other)
         with mock.patch("botocore.auth.get_current_datetime", lambda: datetime(2026, 1, 1)):
             past = s3.generate_presigned_url("get_object", Params=named, ExpiresIn=60)
@@ -193,20 +207,36 @@ class Tasks(GateTest):
         containers = [{"name": "a", "image": self.ecs.image}]
         s3_rule = {"Bucket": "data", "Key": "in/a.csv", "CopySource": "control/state.tfstate"}
         for service, call, options in (
-            ("ecs", "register_task_definition", {"family": "a", "containerDefinitions": containers}),
-            ("ecs", "run_task", {"cluster": CLUSTER, "taskDefinition": definition, "networkConfiguration": network}),
+            (
+                "ecs",
+                "register_task_definition",
+                {"family": "a", "containerDefinitions": containers},
+            ),
+            (
+                "ecs",
+                "run_task",
+                {"cluster": CLUSTER, "taskDefinition": definition, "networkConfiguration": network},
+            ),
             ("ecs", "stop_task", {"cluster": CLUSTER, "task": "a"}),
             ("ecs", "list_clusters", {}),
             ("iam", "create_role", role),
             ("iam", "list_roles", {}),
-            ("sts", "assume_role", {"RoleArn": "arn:aws:iam::000000000000:role/a", "RoleSessionName": "task"}),
+            (
+                "sts",
+                "assume_role",
+                {"RoleArn": "arn:aws:iam::000000000000:role/a", "RoleSessionName": "task"},
+            ),
             ("scheduler", "list_schedules", {}),
             ("events", "put_targets", {"Rule": "a", "Targets": [{"Id": "a", "Arn": "a"}]}),
             ("events", "put_rule", {"Name": "a", "EventPattern": "{}"}),
             ("ecr", "get_authorization_token", {}),
             ("ecr", "put_image", {"repositoryName": "api", "imageManifest": "{}"}),
             ("lambda", "list_functions", {}),
-            ("ssm", "put_parameter", {"Name": "/a", "Value": "c", "Type": "String", "Overwrite": True}),
+            (
+                "ssm",
+                "put_parameter",
+                {"Name": "/a", "Value": "c", "Type": "String", "Overwrite": True},
+            ),
             ("logs", "delete_log_group", {"logGroupName": LOG_GROUP}),
             ("sqs", "create_queue", {"QueueName": "a"}),
             ("s3", "list_buckets", {}),
@@ -234,12 +264,36 @@ class Tasks(GateTest):
             ("s3", "GET", "/data/in/a.csv", {"X-Amz-Target": target}, b"{}"),
             ("s3", "GET", "/data/in/a.csv?Action=ListRoles", {"Host": "iam.localhost"}, b""),
             ("s3", "GET", "/state.tfstate", {"Host": "control.localhost"}, b""),
-            ("sts", "POST", "/?Action=ListRoles", {"Content-Type": FORM}, b"Action=GetCallerIdentity"),
-            ("sts", "POST", "/", {"Content-Type": FORM}, b"Action=GetCallerIdentity&Action=AssumeRole"),
+            (
+                "sts",
+                "POST",
+                "/?Action=ListRoles",
+                {"Content-Type": FORM},
+                b"Action=GetCallerIdentity",
+            ),
+            (
+                "sts",
+                "POST",
+                "/",
+                {"Content-Type": FORM},
+                b"Action=GetCallerIdentity&Action=AssumeRole",
+            ),
             ("iam", "POST", "/", {"Content-Type": FORM}, b"Action=GetCallerIdentity"),
             ("iam", "POST", "/", chunked, split),
-            ("ssm", "POST", "/", {"X-Amz-Target": f"AmazonSSM.GetParameter, {target}", "Content-Type": JSON}, b"{}"),
-            ("ssm", "POST", "/clusters", {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": JSON}, b"{}"),
+            (
+                "ssm",
+                "POST",
+                "/",
+                {"X-Amz-Target": f"AmazonSSM.GetParameter, {target}", "Content-Type": JSON},
+                b"{}",
+            ),
+            (
+                "ssm",
+                "POST",
+                "/clusters",
+                {"X-Amz-Target": "AmazonSSM.GetParameter", "Content-Type": JSON},
+                b"{}",
+            ),
             ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%63ontrol/state.tfstate"}, b""),
             ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%2563ontrol/state.tfstate"}, b""),
             ("s3", "GET", "//control/state.tfstate", {}, b""),
@@ -257,7 +311,11 @@ class Definitions(unittest.TestCase):
         for extra, of_container, words in (
             ({"volumes": [{"name": "v", "host": {"sourcePath": "/"}}]}, {}, "the volume v"),
             ({"Volumes": [{"Name": "v", "Host": {"SourcePath": "/"}}]}, {}, "the volume v"),
-            ({"volumes": [{"name": "v", "dockerVolumeConfiguration": {"driver": "local"}}]}, {}, "volume"),
+            (
+                {"volumes": [{"name": "v", "dockerVolumeConfiguration": {"driver": "local"}}]},
+                {},
+                "volume",
+            ),
             ({"networkMode": "host"}, {}, "networkMode host"),
             ({"pidMode": "host"}, {}, "pidMode host"),
             ({"ipcMode": "host"}, {}, "ipcMode host"),
@@ -266,7 +324,11 @@ class Definitions(unittest.TestCase):
             ({}, {"linuxParameters": {"devices": [{"hostPath": "/dev/sda"}]}}, "devices"),
             ({}, {"linuxParameters": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "SYS_ADMIN"),
             ({"volumes": [{"name": "v"}], "networkMode": "awsvpc", "pidMode": "task"}, {}, None),
-            ({}, {"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}}}, None),
+            (
+                {},
+                {"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}}},
+                None,
+            ),
         ):
             definition = {"containerDefinitions": [{**container, **of_container}], **extra}
             with self.subTest(definition):

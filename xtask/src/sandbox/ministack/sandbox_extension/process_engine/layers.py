@@ -87,9 +87,7 @@ def unpack(path, media_type, diff_id, root, budget):
     with open(path, "rb") as blob, _decompressed(blob, media_type) as plain:
         stream = _Hashed(plain)
         try:
-            with tarfile.open(
-                fileobj=stream, mode="r|", errorlevel=2, tarinfo=Entry
-            ) as archive:
+            with tarfile.open(fileobj=stream, mode="r|", errorlevel=2, tarinfo=Entry) as archive:
                 _Unpacker(root, budget).unpack(archive)
             while stream.read(CHUNK):
                 pass
