@@ -14,7 +14,8 @@ password, GitHub's stand-in and MiniStack's own switches a token, and what a con
 itself the unguessable addresses in its environment. The health answers everybody, with nothing.
 
 Instead of: nothing; it surrounds the application. The registry's token:
-`ecr._get_authorization_token`, in registry.py. A container's credentials: `ecs._register_metadata`, in engine.py.
+`ecr._get_authorization_token`, in registry.py. A container's credentials:
+`ecs._register_metadata`, in engine.py.
 """
 
 import hashlib
