@@ -23,10 +23,10 @@ locals {
       buckets_arn           = "arn:aws:s3:::${var.app}-${environment}-*"
       rules_arn             = "arn:aws:events:${local.region_arn}:rule/${var.app}-${environment}-*"
       # The whole name of a twin must fit in a task's startedBy, so that a hash stands for the names.
-      twins_arn             = "arn:aws:scheduler:${local.region_arn}:schedule/default/twin-${substr(sha256("${var.app}-${environment}"), 0, 6)}-*"
-      schedules_arn         = "arn:aws:scheduler:${local.region_arn}:schedule/default/${var.app}-${environment}-*"
-      dead_letters_arn      = "arn:aws:sqs:${local.region_arn}:${var.app}-${environment}-ecs-tasks-dead-letters"
-      boundary_arn          = "arn:aws:iam::${var.aws_account_id}:policy/${var.app}-${environment}-boundary"
+      twins_arn        = "arn:aws:scheduler:${local.region_arn}:schedule/default/twin-${substr(sha256("${var.app}-${environment}"), 0, 6)}-*"
+      schedules_arn    = "arn:aws:scheduler:${local.region_arn}:schedule/default/${var.app}-${environment}-*"
+      dead_letters_arn = "arn:aws:sqs:${local.region_arn}:${var.app}-${environment}-ecs-tasks-dead-letters"
+      boundary_arn     = "arn:aws:iam::${var.aws_account_id}:policy/${var.app}-${environment}-boundary"
     }
   }
 }
