@@ -58,6 +58,11 @@ variable "environments" {
     condition     = alltrue([for environment in var.environments : can(regex("^[a-z][a-z0-9]{0,11}$", environment))])
     error_message = "An environment is lower case letters and digits, at most 12 characters."
   }
+
+  validation {
+    condition     = !contains(var.environments, "terraform")
+    error_message = "An environment's buckets are <app>-<environment>-*, and <app>-terraform-state-* holds the state of all of them."
+  }
 }
 
 variable "disposable" {

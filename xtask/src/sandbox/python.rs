@@ -104,7 +104,7 @@ pub fn find() -> Result<PathBuf, Problem> {
     let mut seen = Vec::new();
     for name in candidates() {
         let script = "import sys; print(sys.executable, sys.version_info[0], sys.version_info[1])";
-        let Ok(answer) = cmd!(sh, "{name} -c {script}")
+        let Ok(answer) = cmd!(sh, "{name} -I -c {script}")
             .quiet()
             .ignore_stderr()
             .read()

@@ -209,6 +209,8 @@ fn spawn(
         .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
         .env("MINISTACK_REGION", &settings.environment.region)
         .env("TMPDIR", make_tmp(folder)?)
+        // Python looks for modules there first: the folder that we are called from may hold some.
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("opening the log twice")?)
         .stderr(log)

@@ -20,6 +20,8 @@ const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const TAG: &str = "org.opencontainers.image.ref.name";
 /// No index, manifest or config of an image is as long.
 const MAX_JSON: u64 = 4_000_000;
+/// No image has as many layers.
+const MAX_ENTRIES: usize = 10_000;
 const MANIFEST_KEY: &str = "manifests";
 
 /// Writes the file, blob by blob and the index last: what was cut off has none.
@@ -179,11 +181,16 @@ fn no_image(file: &Path) -> Problem {
     )
 }
 
-/// The regular files of a tar, by their names.
+/// The regular files of a tar, by their names. Headers that go before an entry and say more about it are
+/// passed over: what they hold would be in memory before anything of the file is checked.
 pub fn places(file: &Path) -> anyhow::Result<BTreeMap<String, (u64, u64)>> {
     let mut tar = tar::Archive::new(File::open(file)?);
     let mut places = BTreeMap::new();
-    for entry in tar.entries_with_seek()? {
+    for (index, entry) in tar.entries_with_seek()?.raw(true).enumerate() {
+        anyhow::ensure!(
+            index < MAX_ENTRIES,
+            "it has more than {MAX_ENTRIES} entries"
+        );
         let entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
         if entry.header().entry_type().is_file() {
@@ -291,6 +298,30 @@ mod tests {
             });
             assert!(read.is_err(), "{name}");
         }
+    }
+
+    /// A header that says it is as long as the file would be read whole.
+    #[test]
+    fn what_stands_before_an_entry_is_not_read() {
+        let (_folder, file, digest) = written();
+        let mut extended = Header::new_ustar();
+        extended.set_entry_type(tar::EntryType::XHeader);
+        extended.set_path("more").unwrap();
+        extended.set_size(u64::MAX / 4);
+        extended.set_cksum();
+        let mut bytes = extended.as_bytes().to_vec();
+        bytes.extend(std::fs::read(&file).unwrap());
+        std::fs::write(&file, bytes).unwrap();
+        assert!(Archive::open(&file, &digest).is_err());
+
+        let (_folder, file, _) = written();
+        let mut builder = Builder::new(File::create(&file).unwrap());
+        let more = [("path", "another/name".as_bytes())];
+        builder.append_pax_extensions(more).unwrap();
+        builder.append_data(&mut header(1), "a", &b"x"[..]).unwrap();
+        builder.into_inner().unwrap();
+        let found = places(&file).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]
