@@ -19,6 +19,7 @@ from . import (
     task_end,
     task_events,
     timestamps,
+    trailers,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "task_end",
     "task_events",
     "timestamps",
+    "trailers",
 ]
 
 

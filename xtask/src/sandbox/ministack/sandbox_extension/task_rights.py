@@ -114,11 +114,19 @@ def is_encoded(request):
     )
 
 
+def copied_from(request):
+    """The buckets of the objects to copy, which the header names or what stands for it in the query."""
+    values = [request.header("x-amz-copy-source")]
+    for name, named in request.query.items():
+        if name.lower() == "x-amz-copy-source":
+            values += named
+    return [unquote(unquote(value)).lstrip("/").partition("/")[0] for value in values]
+
+
 def _of_s3(request, is_protected):
     bucket, _, key = request.path.lstrip("/").partition("/")
     called = f"s3:{request.method} {bucket or '/'}"
-    copied = unquote(unquote(request.header("x-amz-copy-source"))).lstrip("/").partition("/")[0]
-    for name in filter(None, (bucket, copied)):
+    for name in filter(None, (bucket, *copied_from(request))):
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or is_protected(name):
             return called
     if key and request.method in OBJECT_METHODS:

@@ -296,6 +296,9 @@ class Tasks(GateTest):
             ),
             ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%63ontrol/state.tfstate"}, b""),
             ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%2563ontrol/state.tfstate"}, b""),
+            ("s3", "PUT", "/data/b?x-amz-copy-source=control%2Fstate.tfstate", {}, b""),
+            ("s3", "PUT", "/data/b?X-Amz-Copy-Source=%2563ontrol%2Fstate.tfstate", {}, b""),
+            ("s3", "PUT", "/data/b?x-amz-copy-source=data%2Fa&X-AMZ-Copy-Source=control%2Fa", {}, b""),
             ("s3", "GET", "//control/state.tfstate", {}, b""),
         ):
             with self.subTest(f"{service} {path} {headers}"):
@@ -303,6 +306,21 @@ class Tasks(GateTest):
                 status, text = self.send(method, path, signed, body)
                 self.assertIn(status, (400, 403), text)
                 self.assertIn("for data alone", text)
+
+    def test_what_follows_a_body_is_no_header(self):
+        self.sandbox.client("s3").put_object(Bucket="data", Key="secret", Body=b"content")
+        for trailer in (f"x-amz-target:{ECS}.ListClusters", "x-amz-copy-source:data/secret"):
+            with self.subTest(trailer):
+                headers = {
+                    "X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+                    "X-Amz-Decoded-Content-Length": "2",
+                    "X-Amz-Trailer": trailer.partition(":")[0],
+                }
+                body = b"2\r\n{}\r\n0\r\n" + trailer.encode() + b"\r\n\r\n"
+                signed = self.sign("tasks", "s3", "PUT", "/data/trailer", headers, body)
+                self.assertEqual(self.send("PUT", "/data/trailer", signed, body), (200, ""))
+                found = self.client("s3").get_object(Bucket="data", Key="trailer")
+                self.assertEqual(found["Body"].read(), b"{}")
 
 
 class Definitions(unittest.TestCase):
