@@ -140,6 +140,8 @@ int main(int argc, char **argv) {
     }
     if (strcmp(command, "touch") == 0)
         return open(argv[2], O_CREAT | O_EXCL | O_WRONLY, 0644) < 0 ? errno : 0;
+    if (strcmp(command, "change") == 0) return open(argv[2], O_WRONLY) < 0 ? errno : 0;
+    if (strcmp(command, "root") == 0) return chroot("/dev") == 0 ? 0 : errno;
     if (strcmp(command, "segfault") == 0) *(volatile int *)number = 1;
     if (strcmp(command, "abort") == 0) abort();
     if (strcmp(command, "answer") == 0) return answer_on(number);

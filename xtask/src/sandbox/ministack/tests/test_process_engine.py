@@ -57,6 +57,12 @@ class Isolated(EngineTest):
         task = self.ecs.finish(definition, ["touch", "/written"])
         self.assertEqual(task["containers"][0]["exitCode"], 30)  # EROFS
 
+    def test_the_settings_of_the_machine_are_not_the_tasks(self):
+        # The kernel starts the program that core_pattern names as root, outside of the task.
+        for path in ("sys/kernel/core_pattern", "sys/vm/overcommit_memory", "irq/default_smp_affinity"):
+            task = self.ecs.finish(self.ecs.define({"user": "0"}), ["change", f"/proc/{path}"])
+            self.assertEqual(task["containers"][0]["exitCode"], 30, path)  # EROFS
+
     def test_two_containers_talk_over_localhost(self):
         arn = self.ecs.run(
             self.ecs.define(
@@ -142,6 +148,9 @@ class OtherIsolation(unittest.TestCase):
     def test_chroot(self):
         ecs = self.run_in("chroot")
         self.assertIn("a chroot as root", ecs.sandbox.log())
+        # Whoever may change the root again gets out of it.
+        task = ecs.finish(ecs.define({"user": "0"}), ["root"])
+        self.assertEqual(task["containers"][0]["exitCode"], 1)  # EPERM
         self.assert_no_orphans(ecs)
 
     def test_in_place(self):

@@ -27,6 +27,10 @@ PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS =
 # Docker's, without those that make devices, raw sockets and audit records.
 KEPT_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31}
 LAST_CAPABILITY = 63
+CAP_SYS_CHROOT = 18
+# What root changes of the whole machine by way of /proc; Docker has the same two lists.
+READ_ONLY_IN_PROC = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+HIDDEN_IN_PROC = ("acpi", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list")
 DEVICES = {
     "null": (1, 3),
     "zero": (1, 5),
@@ -235,6 +239,7 @@ def enter_root(spec):
     copy_files_of_the_machine(root)
     proc = folder_in(root, "proc")
     mount("proc", proc, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    close_proc(proc)
     make_dev(folder_in(root, "dev"))
     os.chdir(root)
     check(libc.pivot_root(b".", b"."), "pivot_root")
@@ -244,6 +249,21 @@ def enter_root(spec):
         # What the file system has already must be named again.
         kept = os.statvfs("/").f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
         mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+
+
+def close_proc(proc):
+    kept = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    for name in READ_ONLY_IN_PROC:
+        path = os.path.join(proc, name)
+        if os.path.exists(path):
+            mount(path, path, None, MS_BIND)
+            mount(None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+    for name in HIDDEN_IN_PROC:
+        path = os.path.join(proc, name)
+        if os.path.isdir(path):
+            mount("tmpfs", path, "tmpfs", MS_RDONLY | kept)
+        elif os.path.exists(path):
+            mount("/dev/null", path, None, MS_BIND)
 
 
 def folder_in(root, name):
@@ -303,8 +323,10 @@ def make_device_nodes(root):
 def take_user(spec):
     if spec["isolation"] == "in-place":
         return
+    # Out of a chroot leads another one.
+    kept = KEPT_CAPABILITIES - ({CAP_SYS_CHROOT} if spec["isolation"] == "chroot" else set())
     for capability in range(LAST_CAPABILITY + 1):
-        if capability not in KEPT_CAPABILITIES:
+        if capability not in kept:
             libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     if not spec["own_user_namespace"]:
         os.setgroups(spec["groups"])
