@@ -3,8 +3,9 @@
 Gap: MiniStack binds one address. On 127.0.0.1 a container on Docker's bridge does not reach it; on
 0.0.0.0 the whole network does, and MiniStack starts containers for anybody who asks.
 
-Here: it listens on 127.0.0.1 and, where it is an address of this machine, on the gateway of
-Docker's bridge. Listening there is not "containers only": a neighbour with a route to the bridge's
+Here: it listens on 127.0.0.1 and ::1, which are localhost, and, where it is an address of this
+machine, on the gateway of Docker's bridge. Docker, asked for localhost, tries ::1 first: another user
+who listened there would be sent the registry's password. Listening there is not "containers only": a neighbour with a route to the bridge's
 network reaches that address through this machine. So every request's peer is checked as well: it
 must be an address of this machine (Docker's masquerading makes a host process appear as the host's
 own address) or one of the bridge's network. On Docker Desktop the gateway lies inside its virtual
@@ -82,8 +83,8 @@ class Addresses:
         self._names.update(filter(None, (self.gateway, registry.rsplit(":", 1)[0])))
 
     def bind(self, port):
-        hosts = ["127.0.0.1"] + ([self.gateway] if self.gateway else [])
-        return [f"{host}:{port}" for host in hosts]
+        hosts = ["127.0.0.1", *(["[::1]"] if is_local("::1") else [])]
+        return [f"{host}:{port}" for host in filter(None, (*hosts, self.gateway))]
 
     def allows(self, address):
         if address not in self._known:
@@ -119,9 +120,10 @@ def require_free(bind):
     """
     for each in bind:
         host, port = each.rsplit(":", 1)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, int(port)))
+            probe.bind((host.strip("[]"), int(port)))
 
 
 def guard(app, addresses):

@@ -82,7 +82,8 @@ class Guard(unittest.TestCase):
         client = types.SimpleNamespace(
             networks=types.SimpleNamespace(get=lambda _name: types.SimpleNamespace(attrs=network))
         )
-        self.assertEqual(addresses.Addresses(client).bind(4600), ["127.0.0.1:4600"])
+        listening = addresses.Addresses(client).bind(4600)
+        self.assertEqual([each for each in listening if "::" not in each], ["127.0.0.1:4600"])
 
     def test_a_missing_gateway_is_read_from_the_interface(self):
         self.assertEqual(addresses.interface_address("lo"), "127.0.0.1")
@@ -99,11 +100,26 @@ class Reachable(unittest.TestCase):
     def test_it_listens_on_this_machine_and_the_bridge_alone(self):
         port = shared().sandbox.port
         urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health")
+        # Docker looks for localhost there first; whoever else listens is told the registry's password.
+        if addresses.is_local("::1"):
+            urllib.request.urlopen(f"http://[::1]:{port}/_ministack/health")
         own = own_address()
         if ipaddress.ip_address(own).is_loopback:
             self.fail("this machine has no address of its own, which this test needs")
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection((own, port), timeout=2).close()
+
+    def test_a_localhost_that_somebody_else_has_is_no_place_to_start(self):
+        for family, host, shown in (
+            (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+            (socket.AF_INET6, "::1", "[::1]"),
+        ):
+            if addresses.is_local(host):
+                with self.subTest(host), socket.socket(family) as other:
+                    other.bind((host, 0))
+                    other.listen()
+                    with self.assertRaises(OSError):
+                        addresses.require_free([f"{shown}:{other.getsockname()[1]}"])
 
 
 def own_address():
