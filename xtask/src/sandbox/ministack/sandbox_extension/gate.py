@@ -170,7 +170,7 @@ async def by_token(app, scope, receive, send):
     if kind.lower() in ("bearer", "token") and same(token, keys.get().github_token):
         await app(scope, receive, send)
         return
-    logger.warning("refused %s %s: no or a wrong token", scope["method"], scope["path"])
+    logger.warning("refused %s %s: no or a wrong token", scope["method"], shown(scope["path"]))
     await refusals.send_json(
         send,
         401,
@@ -214,7 +214,7 @@ async def by_signature(app, scope, receive, send):
             require_right(request, signature)
     except Refused as refused:
         called = request.header("x-amz-target") or request.path
-        logger.warning("refused %s %s: %s", request.method, called, refused)
+        logger.warning("refused %s %s: %s", request.method, shown(called), shown(str(refused)))
         await refusals.send_aws(send, request, refused)
         return
     if presigned:
@@ -355,6 +355,11 @@ def replayed(body, receive):
         return waiting.pop() if waiting else await receive()
 
     return again
+
+
+def shown(text):
+    """Words of a stranger for the log: they end no line there and drive no terminal."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def same(given, expected):

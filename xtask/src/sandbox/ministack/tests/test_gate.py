@@ -85,6 +85,13 @@ class Strangers(GateTest):
                 )
         self.assertNotIn("evil", str(self.sandbox.client("sqs").list_queues()))
 
+    def test_what_a_stranger_asks_for_writes_no_lines_into_the_log(self):
+        for path in ("/a%0aforged%1b[2J", "/_github/a%0aforged%1b[2J"):
+            self.assertIn(self.send("GET", path)[0], (401, 403))
+        self.assertIn("forged", self.sandbox.log())
+        self.assertNotIn("\nforged", self.sandbox.log())
+        self.assertNotIn("\x1b[2J", self.sandbox.log())
+
     def test_the_health_answers_everybody_with_nothing(self):
         self.assertEqual(self.send("GET", "/_ministack/health"), (200, '{"status": "ok"}'))
 
