@@ -38,6 +38,9 @@ CREDENTIALS = re.compile(r"/v2/credentials/[0-9a-f-]{36}")
 METADATA = re.compile(r"/v4/[A-Za-z0-9_-]{43}(/[A-Za-z/]*)?")
 LONGEST_QUESTION = 128
 PRESIGNED_SECONDS = 7 * 24 * 3600
+# Of AWS's own headers the only one that SDKs leave out, since proxies change it. Any other one that
+# was added would make another call of a signed address, such as one of the control plane.
+UNSIGNED = ("x-amz-user-agent",)
 # What a signed address has beside its own query.
 SIGNING = (
     "X-Amz-Algorithm",
@@ -252,6 +255,9 @@ def parse(request):
         raise Refused("IncompleteSignature", f"{parsed.amz_date} is no date of a signature")
     if "host" not in parsed.signed_headers.split(";"):
         raise Refused("IncompleteSignature", "the signature does not cover the header Host")
+    signed = {*parsed.signed_headers.lower().split(";"), *UNSIGNED}
+    if any(name.startswith("x-amz-") and name not in signed for name in request.headers):
+        raise Refused("AccessDenied", "there were headers in the request that were not signed")
     return parsed, presigned
 
 

@@ -159,6 +159,25 @@ class Strangers(GateTest):
         status, text = self.send("GET", past.removeprefix(self.url))
         self.assertEqual((status, "Request has expired" in text), (403, True), text)
 
+    def test_what_is_added_to_a_signed_call_is_refused(self):
+        self.sandbox.client("s3").create_bucket(Bucket="handed-out")
+        s3 = self.sandbox.client("s3", config=Config(signature_version="s3v4"))
+        target, json_type = f"{ECS}.ListClusters", {"Content-Type": JSON}
+        for method, call, headers in (
+            ("GET", "get_object", {"X-Amz-Target": target, **json_type}),
+            ("PUT", "put_object", {"X-Amz-Copy-Source": "control/state.tfstate"}),
+            ("PUT", "put_object", {"X-Amz-Acl": "public-read"}),
+        ):
+            named = {"Bucket": "handed-out", "Key": "a"}
+            path = s3.generate_presigned_url(call, Params=named).removeprefix(self.url)
+            with self.subTest(headers):
+                status, text = self.send(method, path, headers, b"{}")
+                self.assertEqual(status, 403, text)
+        path = "/?Action=GetCallerIdentity&Version=2011-06-15"
+        signed = self.sign("control", "sts", "GET", path)
+        self.assertEqual(self.send("GET", path, {**signed, "X-Amz-User-Agent": "a"})[0], 200)
+        self.assertEqual(self.send("GET", path, {**signed, "X-Amz-Target": target})[0], 403)
+
     def test_a_page_and_another_name_are_refused_with_the_right_signature_too(self):
         path = "/?Action=GetCallerIdentity&Version=2011-06-15"
         signed = self.sign("control", "sts", "GET", path)
