@@ -115,7 +115,7 @@ def is_encoded(request):
 
 
 def copied_from(request):
-    """The buckets of the objects to copy, which the header names or what stands for it in the query."""
+    """The buckets of the objects to copy: the header names them, or the query in its place."""
     values = [request.header("x-amz-copy-source")]
     for name, named in request.query.items():
         if name.lower() == "x-amz-copy-source":

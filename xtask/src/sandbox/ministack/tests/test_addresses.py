@@ -100,7 +100,7 @@ class Reachable(unittest.TestCase):
     def test_it_listens_on_this_machine_and_the_bridge_alone(self):
         port = shared().sandbox.port
         urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health")
-        # Docker looks for localhost there first; whoever else listens is told the registry's password.
+        # Docker looks for localhost there first, and tells whoever listens the registry's password.
         if addresses.is_local("::1"):
             urllib.request.urlopen(f"http://[::1]:{port}/_ministack/health")
         own = own_address()

@@ -324,7 +324,13 @@ class Tasks(GateTest):
             ("s3", "PUT", "/data/b", {"X-Amz-Copy-Source": "%2563ontrol/state.tfstate"}, b""),
             ("s3", "PUT", "/data/b?x-amz-copy-source=control%2Fstate.tfstate", {}, b""),
             ("s3", "PUT", "/data/b?X-Amz-Copy-Source=%2563ontrol%2Fstate.tfstate", {}, b""),
-            ("s3", "PUT", "/data/b?x-amz-copy-source=data%2Fa&X-AMZ-Copy-Source=control%2Fa", {}, b""),
+            (
+                "s3",
+                "PUT",
+                "/data/b?x-amz-copy-source=data%2Fa&X-AMZ-Copy-Source=control%2Fa",
+                {},
+                b"",
+            ),
             ("s3", "GET", "//control/state.tfstate", {}, b""),
         ):
             with self.subTest(f"{service} {path} {headers}"):

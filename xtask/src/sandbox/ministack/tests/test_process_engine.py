@@ -59,7 +59,11 @@ class Isolated(EngineTest):
 
     def test_the_settings_of_the_machine_are_not_the_tasks(self):
         # The kernel starts the program that core_pattern names as root, outside of the task.
-        for path in ("sys/kernel/core_pattern", "sys/vm/overcommit_memory", "irq/default_smp_affinity"):
+        for path in (
+            "sys/kernel/core_pattern",
+            "sys/vm/overcommit_memory",
+            "irq/default_smp_affinity",
+        ):
             task = self.ecs.finish(self.ecs.define({"user": "0"}), ["change", f"/proc/{path}"])
             self.assertEqual(task["containers"][0]["exitCode"], 30, path)  # EROFS
 
