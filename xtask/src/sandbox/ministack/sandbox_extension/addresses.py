@@ -6,10 +6,11 @@ Gap: MiniStack binds one address. On 127.0.0.1 a container on Docker's bridge do
 Here: it listens on 127.0.0.1 and ::1, which are localhost, and, where it is an address of this
 machine, on the gateway of Docker's bridge. Docker, asked for localhost, tries ::1 first: another
 user who listened there would be sent the registry's password. Listening on the gateway is not
-"containers only": a neighbour with a route to the bridge's network reaches that address through this
-machine. So every request's peer is checked as well: it must be an address of this machine (Docker's masquerading makes a host process appear as the host's
-own address) or one of the bridge's network. On Docker Desktop the gateway lies inside its virtual
-machine, and host.docker.internal leads to 127.0.0.1.
+"containers only": a neighbour with a route to the bridge's network reaches that address through
+this machine. So every request's peer is checked as well: it must be an address of this machine
+(Docker's masquerading makes a host process appear as the host's own address) or one of the
+bridge's network. On Docker Desktop the gateway lies inside its virtual machine, and
+host.docker.internal leads to 127.0.0.1.
 
 A page in a browser on this machine can send requests to 127.0.0.1, too. It is refused by what
 browsers say of it (Origin, Sec-Fetch-Site), and where it came by a name of its own that leads here
