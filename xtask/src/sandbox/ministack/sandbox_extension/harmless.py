@@ -7,7 +7,8 @@ AWS: Fargate refuses the same, with ClientException when the definition is regis
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 
 Here: so does the sandbox, whatever the launch type. The exact words of AWS are not known. What
-came into a definition past RegisterTaskDefinition does not reach Docker either.
+came into a definition past RegisterTaskDefinition does not reach Docker either. A port that is
+mapped is one of 127.0.0.1: Docker would let the whole network in.
 
 Instead of: `ecs._register_task_definition`, `ecs._build_run_kwargs`.
 """
@@ -19,6 +20,7 @@ from .hooks import replaces
 # Fargate's.
 ALLOWED_CAPABILITIES = {"SYS_PTRACE"}
 HARMLESS = {"privileged": False}
+LOOPBACK = "127.0.0.1"
 DROPPED = ("volumes", "cap_add", "pid_mode", "network_mode", "devices", "ipc_mode")
 
 
@@ -101,5 +103,6 @@ def build_run_kwargs(
     added = kwargs.pop("cap_add", [])
     for name in DROPPED:
         kwargs.pop(name, None)
+    ports = {inside: (LOOPBACK, port) for inside, port in (kwargs.pop("ports", None) or {}).items()}
     allowed = sorted(ALLOWED_CAPABILITIES & set(added))
-    return {**kwargs, **HARMLESS, **({"cap_add": allowed} if allowed else {})}
+    return {**kwargs, **HARMLESS, "ports": ports, **({"cap_add": allowed} if allowed else {})}

@@ -17,7 +17,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from sandbox_extension import harmless
 
-from .sandbox import CLUSTER, LOG_GROUP, shared
+from .sandbox import CLUSTER, LOG_GROUP, about, docker, free_port, shared
 
 ECS = "AmazonEC2ContainerServiceV20141113"
 JSON = "application/x-amz-json-1.1"
@@ -390,3 +390,18 @@ class Definitions(unittest.TestCase):
         with self.assertRaises(ClientError) as caught:
             shared().define({"privileged": True})
         self.assertEqual(caught.exception.response["Error"]["Code"], "ClientException")
+
+    @about("docker")
+    def test_a_port_of_a_task_is_for_this_machine_alone(self):
+        ecs = shared("docker")
+        port = free_port()
+        definition = ecs.define(
+            {"portMappings": [{"containerPort": 80, "hostPort": port}]},
+            networkMode="bridge",
+            requiresCompatibilities=["EC2"],
+        )
+        arn = ecs.run(definition, ["wait", "0"])
+        ecs.wait_for_line(arn, "waiting")
+        published = docker("port", *ecs.sandbox.containers(arn))
+        ecs.ecs.stop_task(cluster=CLUSTER, task=arn)
+        self.assertEqual(published, f"80/tcp -> 127.0.0.1:{port}")
