@@ -34,6 +34,8 @@ HEALTH = "/_ministack/health"
 PROOF = "/_sandbox/proof"
 # Whoever is let in by a token instead of a signature.
 BY_TOKEN = ("/_github", "/_ministack")
+# What else is below /_ministack goes through to whatever service the headers name.
+SWITCHES = ("/_ministack/config", "/_ministack/reset")
 CREDENTIALS = re.compile(r"/v2/credentials/[0-9a-f-]{36}")
 METADATA = re.compile(r"/v4/[A-Za-z0-9_-]{43}(/[A-Za-z/]*)?")
 LONGEST_QUESTION = 128
@@ -171,7 +173,11 @@ async def answer_container(request, send):
 async def by_token(app, scope, receive, send):
     kind, _, token = Request(scope).header("authorization").partition(" ")
     if kind.lower() in ("bearer", "token") and same(token, keys.get().github_token):
-        await app(scope, receive, send)
+        is_switch = scope["method"] == "POST" and scope["path"] in SWITCHES
+        if is_switch or not scope["path"].startswith("/_ministack"):
+            await app(scope, receive, send)
+        else:
+            await refusals.send_json(send, 404, {"message": "there is no such switch"})
         return
     logger.warning("refused %s %s: no or a wrong token", scope["method"], shown(scope["path"]))
     await refusals.send_json(

@@ -178,6 +178,21 @@ class Strangers(GateTest):
         self.assertEqual(self.send("GET", path, {**signed, "X-Amz-User-Agent": "a"})[0], 200)
         self.assertEqual(self.send("GET", path, {**signed, "X-Amz-Target": target})[0], 403)
 
+    def test_the_token_and_the_password_open_no_other_door(self):
+        target = {"X-Amz-Target": f"{ECS}.ListClusters", "Content-Type": JSON}
+        for method, path, who in (
+            ("POST", "/_ministack/anything", self.sandbox.token()),
+            ("GET", "/_ministack/reset", self.sandbox.token()),
+            ("POST", "/_ministack/", self.sandbox.token()),
+            ("POST", "/", self.sandbox.token()),
+            ("POST", "/v2/", self.sandbox.login()),
+            ("POST", "/v2/api/anything", self.sandbox.login()),
+            ("POST", "/", self.sandbox.login()),
+        ):
+            with self.subTest(f"{method} {path}"):
+                status, text = self.send(method, path, {**target, **who}, b"{}")
+                self.assertIn(status, (403, 404, 405), text)
+
     def test_a_page_and_another_name_are_refused_with_the_right_signature_too(self):
         path = "/?Action=GetCallerIdentity&Version=2011-06-15"
         signed = self.sign("control", "sts", "GET", path)
