@@ -1,7 +1,7 @@
 //! The MiniStack process: started as a daemon, found again by the file it leaves, stopped.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use crate::interrupt::Interrupt;
 use crate::settings::Settings;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many ports are looked at for one that is free.
+const PORTS_TRIED: usize = 20;
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Run by the Python of the environment. A session of its own, so that closing the terminal does not
@@ -274,16 +276,25 @@ fn make_tmp(folder: &Path) -> anyhow::Result<PathBuf> {
 
 /// The port of the last time if nobody has taken it: images and Terraform's data name the port.
 pub fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
-    let wanted = wanted.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
-    if let Some(port) = wanted {
-        return Ok(port);
+    let any = (0..PORTS_TRIED).map(|_| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Ok(listener.local_addr()?.port())
+    });
+    for port in wanted.map(Ok).into_iter().chain(any) {
+        let port = port.context("looking for a free port")?;
+        if is_free(port) {
+            return Ok(port);
+        }
     }
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
-    Ok(listener
-        .local_addr()
-        .context("looking for a free port")?
-        .port())
+    anyhow::bail!("looking for a free port: none of {PORTS_TRIED} is free on 127.0.0.1 and ::1")
+}
+
+/// Both addresses of localhost are ours, or somebody else may listen on the other one. A machine may
+/// have no second one.
+fn is_free(port: u16) -> bool {
+    let taken = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+        && !TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err_and(taken)
 }
 
 fn extension_hash() -> anyhow::Result<String> {
@@ -312,4 +323,26 @@ fn extension_hash() -> anyhow::Result<String> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
+    use super::*;
+
+    #[test]
+    fn a_port_that_somebody_has_on_either_address_is_not_free() {
+        let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        for address in addresses.map(|address: IpAddr| SocketAddr::new(address, 0)) {
+            // A machine may have no ::1.
+            let Ok(taken) = TcpListener::bind(address) else {
+                continue;
+            };
+            let port = taken.local_addr().unwrap().port();
+            assert_ne!(free_port(Some(port)).unwrap(), port);
+            drop(taken);
+            assert_eq!(free_port(Some(port)).unwrap(), port);
+        }
+    }
 }
