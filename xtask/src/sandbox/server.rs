@@ -278,7 +278,7 @@ fn make_tmp(folder: &Path) -> anyhow::Result<PathBuf> {
 pub fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
     let any = (0..PORTS_TRIED).map(|_| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        Ok(listener.local_addr()?.port())
+        std::io::Result::Ok(listener.local_addr()?.port())
     });
     for port in wanted.map(Ok).into_iter().chain(any) {
         let port = port.context("looking for a free port")?;
