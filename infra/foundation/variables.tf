@@ -29,8 +29,8 @@ variable "app" {
   nullable    = false
 
   validation {
-    # What belongs to the environment "test" of "api" is named api-test-*, and so would be all that
-    # belongs to an application "api-test": its tasks would be in reach of the other one's policies.
+    # What belongs to an environment is named <app>-<environment>-*. An application whose name holds a
+    # hyphen could be named like another one's environment, and be in reach of its policies.
     condition     = can(regex("^[a-z][a-z0-9]{0,19}$", var.app))
     error_message = "app is lower case letters and digits, at most 20 characters: names and policies are made of it, and a hyphen ends it there."
   }
