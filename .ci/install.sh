@@ -130,7 +130,9 @@ ensure_cargo_deny() {
     # The tool must not be built with, or into, what belongs to the workspace.
     (
       cd "$SCRATCH"
-      CARGO_TARGET_DIR="$SCRATCH/cargo-deny" cargo install --quiet --locked \
+      # It runs for seconds, and would be optimised for minutes.
+      CARGO_TARGET_DIR="$SCRATCH/cargo-deny" CARGO_PROFILE_DEV_DEBUG=false \
+        cargo install --quiet --locked --debug \
         --root "$root" "cargo-deny@$CARGO_DENY_VERSION"
     )
     rm -rf "$SCRATCH/cargo-deny"
