@@ -28,6 +28,11 @@ impl GithubLog {
     /// What the event adds to the log.
     pub fn show(&mut self, event: &Event) -> Safe {
         match event {
+            // Whom a job waits for is said at once, since it may wait for half an hour.
+            Event::StepDetail {
+                step: Step::Hold | Step::Pause,
+                ..
+            } => lines(event, Layout::default()),
             Event::StepDetail { step, what } => self.keep(*step, what),
             Event::Output { step, line } => self.keep(*step, line),
             Event::StepFinished {
