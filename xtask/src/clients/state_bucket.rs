@@ -1,5 +1,6 @@
-//! Is the bucket of Terraform's state there? Asked without credentials: S3 answers 404 for a bucket
-//! that does not exist and 403 for one that is not for everybody, whoever asks.
+//! Is the bucket of Terraform's state there? AWS is asked without credentials: S3 answers 404 for a
+//! bucket that does not exist and 403 for one that is not for everybody, whoever asks. A sandbox
+//! tells a stranger nothing, and is asked with its keys.
 
 use std::time::Duration;
 
@@ -10,22 +11,29 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
 use crate::failure::Problem;
-use crate::sandbox::address::Address;
 use crate::session::env_var;
-use crate::settings::Settings;
 
-/// The bucket's name, when it is there.
-pub async fn find(settings: &Settings, sandbox: Option<&Address>) -> anyhow::Result<String> {
-    let environment = &settings.environment;
-    let bucket = format!(
-        "{}-terraform-state-{}",
-        settings.app, environment.aws_account_id
-    );
-    let endpoint = sandbox.map(|address| address.endpoint.clone());
-    let set = || env_var("AWS_ENDPOINT_URL_S3").or_else(|| env_var("AWS_ENDPOINT_URL"));
-    let url = match endpoint.or_else(set) {
+use super::signed::Signed;
+
+/// The bucket's name, when it is there. `sandbox` signs with a sandbox's keys.
+pub async fn find(bucket: String, region: &str, sandbox: Option<Signed>) -> anyhow::Result<String> {
+    let tried = format!("asking S3 for the bucket {bucket}");
+    let status = match sandbox {
+        Some(signed) => {
+            let path = format!("/{bucket}");
+            let answer = signed.send("s3", "HEAD", &path, &[], &[], &tried).await?;
+            answer.status
+        }
+        None => ask_as_a_stranger(&bucket, region, &tried).await?,
+    };
+    judge(status, &bucket, region)
+}
+
+async fn ask_as_a_stranger(bucket: &str, region: &str, tried: &str) -> anyhow::Result<u16> {
+    let set = env_var("AWS_ENDPOINT_URL_S3").or_else(|| env_var("AWS_ENDPOINT_URL"));
+    let url = match set {
         Some(endpoint) => format!("{endpoint}/{bucket}"),
-        None => format!("https://{bucket}.s3.{}.amazonaws.com/", environment.region),
+        None => format!("https://{bucket}.s3.{region}.amazonaws.com/"),
     };
     let timeout = Duration::from_secs(5);
     let connector = Connector::builder()
@@ -48,9 +56,9 @@ pub async fn find(settings: &Settings, sandbox: Option<&Address>) -> anyhow::Res
         .with_context(|| format!("the address {url}"))?;
     let response = connector.call(request).await.map_err(|error| {
         let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-        anyhow::anyhow!("asking S3 for the bucket {bucket}: {error}")
+        anyhow::anyhow!("{tried}: {error}")
     })?;
-    judge(response.status().as_u16(), &bucket, &environment.region)
+    Ok(response.status().as_u16())
 }
 
 fn judge(status: u16, bucket: &str, region: &str) -> anyhow::Result<String> {

@@ -96,11 +96,12 @@ impl Thoroughness {
 impl Terraform {
     /// The version of a Terraform, if it is new enough.
     pub async fn version(program: &Path, interrupt: &Interrupt) -> Result<String, Problem> {
-        // The user's arguments are for other verbs, and this one knows none of them.
-        let program = Program::new(program)
-            .args(["version", "-json"])
-            .env_remove("TF_CLI_ARGS");
-        let program = without_missing_cli_config(program);
+        let version = Program::new(program).args(["version", "-json"]);
+        // The user's arguments and providers are for other verbs; a wrong one fails this one, too.
+        let program = std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| name.starts_with("TF_"))
+            .fold(version, |program, name| program.env_remove(&name));
         let text =
             program
                 .read(interrupt)

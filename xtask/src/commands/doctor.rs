@@ -167,7 +167,9 @@ async fn account(session: &Session) -> Vec<Check> {
         Ok(settings.github_repository.to_string())
     };
     let sign_in = "sign in: aws sso login, or set AWS_PROFILE";
-    let bucket = state_bucket::find(settings, session.sandbox.as_ref());
+    let of_sandbox = session.sandbox.is_some().then(|| aws.signed());
+    let region = &settings.environment.region;
+    let bucket = state_bucket::find(settings.state_bucket(), region, of_sandbox);
     let (credentials, repository, cluster, logs, bucket, github, rules) = tokio::join!(
         check("credentials", Some(sign_in), credentials),
         check(

@@ -198,7 +198,9 @@ fn spawn(
     for name in environment::foreign() {
         command.env_remove(name);
     }
-    let bucket = format!("{}-terraform-state-{ACCOUNT}", settings.app);
+    // With the account of the sandbox, also where the first command here is for another one.
+    let mut of_sandbox = settings.clone();
+    of_sandbox.environment = Address::environment(&settings.environment);
     command
         .args(["-c", START])
         .env("PYTHONPATH", python::extension_folder())
@@ -207,7 +209,7 @@ fn spawn(
         .env("SANDBOX_STATE_DIR", folder)
         .env("SANDBOX_ENGINE", engine.as_str())
         .env("SANDBOX_WORKFLOWS", settings.workflows.join(","))
-        .env("SANDBOX_CONTROL_BUCKETS", bucket)
+        .env("SANDBOX_CONTROL_BUCKETS", of_sandbox.state_bucket())
         .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
         .env("MINISTACK_REGION", &settings.environment.region)
         .env("TMPDIR", make_tmp(folder)?)

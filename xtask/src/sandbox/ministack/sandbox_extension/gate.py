@@ -70,6 +70,8 @@ uses("ministack.services.s3", "_bucket_owner_account")
 
 # The path of a container's credentials, and the token that must come with a call of it.
 _containers = {}
+# Where Terraform has put a state since the start; MiniStack keeps no object for longer either.
+_state_buckets = set()
 
 
 def remember_container(environment):
@@ -221,6 +223,8 @@ async def by_signature(app, scope, receive, send):
         check(request, signature, presigned, secret)
         if signature.access_key_id == keys.get().tasks_id:
             require_right(request, signature)
+        else:
+            remember_state(request)
     except Refused as refused:
         called = request.header("x-amz-target") or request.path
         logger.warning("refused %s %s: %s", request.method, shown(called), shown(str(refused)))
@@ -340,11 +344,20 @@ def is_plain_host(host):
     return name in ("localhost", "host.docker.internal") or re.fullmatch(r"[\d.]+", name)
 
 
+def remember_state(request):
+    """A bucket in which Terraform has put its state, whatever the backend calls both of them."""
+    bucket, _, key = request.path.lstrip("/").partition("/")
+    is_state = all(name in request.body for name in (b'"terraform_version"', b'"lineage"'))
+    if request.method == "PUT" and key and is_state:
+        _state_buckets.add(bucket)
+
+
 def is_protected(bucket):
     """Terraform's state and what is held are no task's data, and neither is what is no bucket."""
     from ministack.services import s3
 
-    return bucket in settings.control_buckets() or s3._bucket_owner_account(bucket) is None
+    is_control = bucket in settings.control_buckets() or bucket in _state_buckets
+    return is_control or s3._bucket_owner_account(bucket) is None
 
 
 async def read(receive):

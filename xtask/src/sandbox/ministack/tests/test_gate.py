@@ -293,6 +293,18 @@ class Tasks(GateTest):
                 getattr(self.client(service), call)(**options)
             self.assertIn("AccessDenied", caught.exception.response["Error"]["Code"])
 
+    def test_a_bucket_with_a_state_is_not_whatever_it_is_called(self):
+        state = json.dumps({"version": 4, "terraform_version": "1.11.4", "lineage": "a"})
+        owner, task = self.sandbox.client("s3"), self.client("s3")
+        owner.create_bucket(Bucket="elsewhere")
+        owner.put_object(Bucket="elsewhere", Key="notes", Body="lineage")
+        self.assertTrue(task.get_object(Bucket="elsewhere", Key="notes"))
+        owner.put_object(Bucket="elsewhere", Key="any/name", Body=state)
+        for key in ("notes", "any/name"):
+            with self.subTest(key), self.assertRaises(ClientError) as caught:
+                task.get_object(Bucket="elsewhere", Key=key)
+            self.assertEqual(caught.exception.response["Error"]["Code"], "AccessDenied")
+
     def test_a_call_that_can_be_read_in_two_ways(self):
         target = f"{ECS}.ListClusters"
         chunked = {
