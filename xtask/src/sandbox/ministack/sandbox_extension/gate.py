@@ -43,6 +43,12 @@ PRESIGNED_SECONDS = 7 * 24 * 3600
 # Of AWS's own headers the only one that SDKs leave out, since proxies change it. Any other one that
 # was added would make another call of a signed address, such as one of the control plane.
 UNSIGNED = ("x-amz-user-agent",)
+# As SDKs write it. MiniStack looks for the parts with searches of its own, which find others in a
+# scope that is empty somewhere or that is there twice, and then asks the body for the service.
+SCOPE = r"[A-Z0-9]+/[0-9]{8}/[a-z0-9-]+/[a-z0-9-]+/aws4_request"
+SIGNED = re.compile(
+    rf"AWS4-HMAC-SHA256 Credential={SCOPE}, *SignedHeaders=[^\s,=]+, *Signature=[0-9a-f]{{64}}"
+)
 # What a signed address has beside its own query.
 SIGNING = (
     "X-Amz-Algorithm",
@@ -252,10 +258,12 @@ def parse(request):
     from ministack.core import sigv4
 
     if request.header("authorization"):
-        if not request.header("authorization").startswith("AWS4-HMAC-SHA256 "):
+        if not SIGNED.fullmatch(request.header("authorization")):
             raise Refused("IncompleteSignature", "the call is not signed as AWS's are")
         parsed, presigned = sigv4.parse_header_signature(request.headers), False
     elif request.query.get("X-Amz-Algorithm") == ["AWS4-HMAC-SHA256"]:
+        if not re.fullmatch(SCOPE, ",".join(request.query.get("X-Amz-Credential", []))):
+            raise Refused("IncompleteSignature", "the address is not signed as AWS's are")
         parsed, presigned = sigv4.parse_query_signature(request.query), True
     else:
         raise Refused("MissingAuthenticationToken", "the call is not signed")

@@ -10,7 +10,7 @@ import urllib.request
 from datetime import datetime
 from unittest import mock
 
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -42,12 +42,12 @@ class GateTest(unittest.TestCase):
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def sign(self, who, service, method, path, headers=None, body=b""):
+    def sign(self, who, service, method, path, headers=None, body=b"", region="us-east-1"):
         """The headers of a signed call."""
         request = AWSRequest(method=method, url=self.url + path, data=body, headers=headers or {})
         pair = Credentials(self.keys[f"{who}_id"], self.keys[f"{who}_secret"])
         signer = S3SigV4Auth if service == "s3" else SigV4Auth
-        signer(pair, service, "us-east-1").add_auth(request)
+        signer(pair, service, region).add_auth(request)
         return dict(request.headers.items())
 
 
@@ -365,6 +365,20 @@ class Tasks(GateTest):
                 status, text = self.send(method, path, signed, body)
                 self.assertIn(status, (400, 403), text)
                 self.assertIn("for data alone", text)
+
+    def test_a_scope_that_is_read_in_two_ways(self):
+        form, body = {"Content-Type": FORM}, b"Action=ListRoles&Version=2010-05-08"
+        call = ("tasks", "s3", "POST", "/data/a", form, body)
+        named, unnamed = self.sign(*call), self.sign(*call, region="")
+        twice = change(named, "Credential=", "Credential=a/20260101/us-east-1/iam/, Credential=")
+        for signed in (unnamed, twice, change(named, "Credential=", "Credential=a/b, Credential=")):
+            status, text = self.send("POST", "/data/a", signed, body)
+            self.assertEqual((status, "ListRolesResponse" in text), (403, False), text)
+        request = AWSRequest("POST", f"{self.url}/data/a")
+        pair = Credentials(self.keys["tasks_id"], self.keys["tasks_secret"])
+        S3SigV4QueryAuth(pair, "s3", "").add_auth(request)
+        status, text = self.send("POST", request.url.removeprefix(self.url), form, body)
+        self.assertEqual((status, "ListRolesResponse" in text), (403, False), text)
 
     def test_what_follows_a_body_is_no_header(self):
         self.sandbox.client("s3").put_object(Bucket="data", Key="secret", Body=b"content")
