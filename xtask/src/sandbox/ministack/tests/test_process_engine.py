@@ -7,6 +7,9 @@ import tempfile
 import time
 import unittest
 
+from sandbox_extension.process_engine.container import find_user
+from sandbox_extension.process_engine.errors import EngineError
+
 from . import images, test_end, test_logs, test_start
 from .sandbox import CLUSTER, Ecs, EngineTest, Sandbox, about, probe
 
@@ -112,6 +115,11 @@ class OtherIsolation(unittest.TestCase):
         arn = ecs.run(ecs.define({"environment": [{"name": "A", "value": "b c"}]}), ["env", "A"])
         ecs.wait(arn)
         self.assertEqual(ecs.lines(arn), ["A=b c"])
+        # Bubblewrap would read a mount of this machine behind the zero byte.
+        variable = {"name": "A", "value": "b\0--bind\0/\0/machine"}
+        task = ecs.finish(ecs.define({"environment": [variable]}), ["look", "/machine"])
+        self.assertEqual(task["stopCode"], "TaskFailedToStart")
+        self.assertIn("a zero byte", task["stoppedReason"])
         task = ecs.finish(ecs.define({"entryPoint": ["/absent"]}))
         self.assertEqual(task["stopCode"], "TaskFailedToStart")
         self.assertRegex(task["stoppedReason"], "/absent.*: no such file or directory$")
@@ -161,6 +169,18 @@ class OtherIsolation(unittest.TestCase):
         ecs = self.run_in("in-place")
         self.assertIn("programs start in place", ecs.sandbox.log())
         self.assert_no_orphans(ecs)
+
+
+class Users(unittest.TestCase):
+    def test_a_table_that_would_fill_the_memory(self):
+        with tempfile.TemporaryDirectory() as root:
+            os.mkdir(os.path.join(root, "etc"))
+            with open(os.path.join(root, "etc/passwd"), "w") as file:
+                file.write("app:x:7:8::/home/app:\n")
+            self.assertEqual(find_user(root, "app"), (7, 8, [], "/home/app"))
+            os.truncate(os.path.join(root, "etc/passwd"), 8 * 1024**3)
+            with self.assertRaisesRegex(EngineError, "/etc/passwd has more than"):
+                find_user(root, "app")
 
 
 class Leftovers(unittest.TestCase):

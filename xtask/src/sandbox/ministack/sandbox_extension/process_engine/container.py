@@ -16,6 +16,8 @@ logger = logging.getLogger("sandbox.engine")
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEVER = "0001-01-01T00:00:00Z"
+# Of an image's passwd and group, which are read whole.
+MAX_TABLE_BYTES = 1024 * 1024
 
 
 class Container:
@@ -158,6 +160,12 @@ class Container:
         environment = {"PATH": DEFAULT_PATH, "HOSTNAME": self.id[:12], "HOME": home}
         environment.update(each.partition("=")[::2] for each in config.get("Env") or [])
         environment.update(options.get("environment") or {})
+        folder = options.get("working_dir") or config.get("WorkingDir") or "/"
+        # No program could have got it, and bubblewrap would take what follows it for an option.
+        if any("\0" in word for word in (*argv, *environment, *environment.values(), folder)):
+            raise EngineError(
+                "a zero byte in the command, the environment or the working directory"
+            )
         root = isolation.root_of(self.engine.isolation, self.folder, self.image.root)
         return {
             **root,
@@ -166,7 +174,7 @@ class Container:
             "uid": uid,
             "gid": gid,
             "groups": groups,
-            "folder": options.get("working_dir") or config.get("WorkingDir") or "/",
+            "folder": folder,
             "read_only": bool(options.get("read_only")),
             "hostname": self.id[:12],
             "control_group": None,
@@ -276,5 +284,7 @@ def read_table(root, name):
     path = os.path.join(etc, name)
     if os.path.islink(etc) or os.path.islink(path) or not os.path.isfile(path):
         return []
+    if os.path.getsize(path) > MAX_TABLE_BYTES:
+        raise EngineError(f"the image's /etc/{name} has more than {MAX_TABLE_BYTES} bytes")
     with open(path, errors="replace") as file:
         return [line.rstrip("\n").split(":") for line in file]
