@@ -9,6 +9,7 @@ from . import (
     filter_log_events,
     harmless,
     leftovers,
+    log_lines,
     registry,
     rule_targets,
     run_task,
@@ -29,6 +30,7 @@ __all__ = [
     "filter_log_events",
     "harmless",
     "leftovers",
+    "log_lines",
     "registry",
     "rule_targets",
     "run_task",
@@ -45,8 +47,10 @@ __all__ = [
 
 def start():
     """What has to happen once, after all replacements are in place and before the first request."""
+    import ministack.app  # noqa: F401
     from ministack.services import ecs
 
+    log_lines.keep()
     docker_client = ecs._get_docker()
     if docker_client is None:
         logging.getLogger("sandbox").warning("no Docker Engine was found: tasks cannot run")

@@ -187,7 +187,7 @@ async def by_token(app, scope, receive, send):
         else:
             await refusals.send_json(send, 404, {"message": "there is no such switch"})
         return
-    logger.warning("refused %s %s: no or a wrong token", scope["method"], shown(scope["path"]))
+    logger.warning("refused %s %s: no or a wrong token", scope["method"], scope["path"])
     await refusals.send_json(
         send,
         401,
@@ -233,7 +233,7 @@ async def by_signature(app, scope, receive, send):
             remember_state(request)
     except Refused as refused:
         called = request.header("x-amz-target") or request.path
-        logger.warning("refused %s %s: %s", request.method, shown(called), shown(str(refused)))
+        logger.warning("refused %s %s: %s", request.method, called, refused)
         await refusals.send_aws(send, request, refused)
         return
     if presigned:
@@ -388,11 +388,6 @@ def replayed(body, receive):
         return waiting.pop() if waiting else await receive()
 
     return again
-
-
-def shown(text):
-    """Words of a stranger for the log: they end no line there and drive no terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def same(given, expected):

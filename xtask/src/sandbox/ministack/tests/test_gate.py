@@ -88,6 +88,11 @@ class Strangers(GateTest):
     def test_what_a_stranger_asks_for_writes_no_lines_into_the_log(self):
         for path in ("/a%0aforged%1b[2J", "/_github/a%0aforged%1b[2J"):
             self.assertIn(self.send("GET", path)[0], (401, 403))
+        self.assertEqual(self.send("GET", "/", {"Host": "a\x1b[2J"})[0], 403)
+        form, body = {"Content-Type": FORM}, b"Action=GetCallerIdentity"
+        signed = self.sign("tasks", "sts", "POST", "/", form, body)
+        named = {"Amz-Sdk-Request": "attempt=2", "Amz-Sdk-Invocation-Id": "a\x1b[2J"}
+        self.assertEqual(self.send("POST", "/", {**signed, **named}, body)[0], 200)
         self.assertIn("forged", self.sandbox.log())
         self.assertNotIn("\nforged", self.sandbox.log())
         self.assertNotIn("\x1b[2J", self.sandbox.log())
