@@ -70,7 +70,7 @@ uses(
     "presigned_request_is_expired",
     "request_time_failure",
 )
-uses("ministack.app", "_is_ecr_registry_path")
+uses("ministack.app", "_extract_s3_vhost_bucket", "_is_ecr_registry_path")
 uses("ministack.core.router", "detect_service")
 uses("ministack.services.s3", "_bucket_owner_account")
 
@@ -354,7 +354,12 @@ def is_plain_host(host):
 
 def remember_state(request):
     """A bucket in which Terraform has put its state, whatever the backend calls both of them."""
+    from ministack.app import _extract_s3_vhost_bucket
+
     bucket, _, key = request.path.lstrip("/").partition("/")
+    in_host = _extract_s3_vhost_bucket(request.header("host"))
+    if in_host:
+        bucket, key = in_host, request.path.lstrip("/")
     is_state = all(name in request.body for name in (b'"terraform_version"', b'"lineage"'))
     if request.method == "PUT" and key and is_state:
         _state_buckets.add(bucket)

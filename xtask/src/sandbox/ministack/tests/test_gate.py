@@ -305,9 +305,17 @@ class Tasks(GateTest):
         owner.put_object(Bucket="elsewhere", Key="notes", Body="lineage")
         self.assertTrue(task.get_object(Bucket="elsewhere", Key="notes"))
         owner.put_object(Bucket="elsewhere", Key="any/name", Body=state)
-        for key in ("notes", "any/name"):
-            with self.subTest(key), self.assertRaises(ClientError) as caught:
-                task.get_object(Bucket="elsewhere", Key=key)
+        owner.create_bucket(Bucket="in-the-host")
+        host = {"Host": f"in-the-host.localhost:{self.sandbox.port}"}
+        signed = self.sign("control", "s3", "PUT", "/any/name", host, state.encode())
+        self.assertEqual(self.send("PUT", "/any/name", signed, state.encode())[0], 200)
+        for bucket, key in (
+            ("elsewhere", "notes"),
+            ("elsewhere", "any/name"),
+            ("in-the-host", "any/name"),
+        ):
+            with self.subTest(bucket), self.assertRaises(ClientError) as caught:
+                task.get_object(Bucket=bucket, Key=key)
             self.assertEqual(caught.exception.response["Error"]["Code"], "AccessDenied")
 
     def test_a_call_that_can_be_read_in_two_ways(self):
