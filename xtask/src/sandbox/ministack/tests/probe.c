@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t got_sigterm = 0;
@@ -141,6 +142,7 @@ int main(int argc, char **argv) {
     if (strcmp(command, "touch") == 0)
         return open(argv[2], O_CREAT | O_EXCL | O_WRONLY, 0644) < 0 ? errno : 0;
     if (strcmp(command, "change") == 0) return open(argv[2], O_WRONLY) < 0 ? errno : 0;
+    if (strcmp(command, "mode") == 0) return chmod(argv[2], 0666) == 0 ? 0 : errno;
     if (strcmp(command, "root") == 0) return chroot("/dev") == 0 ? 0 : errno;
     if (strcmp(command, "segfault") == 0) *(volatile int *)number = 1;
     if (strcmp(command, "abort") == 0) abort();

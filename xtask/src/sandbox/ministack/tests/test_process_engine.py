@@ -70,6 +70,13 @@ class Isolated(EngineTest):
             task = self.ecs.finish(self.ecs.define({"user": "0"}), ["change", f"/proc/{path}"])
             self.assertEqual(task["containers"][0]["exitCode"], 30, path)  # EROFS
 
+    def test_the_devices_of_the_machine_keep_their_modes(self):
+        for path in ("/dev/null", "/proc/keys"):
+            task = self.ecs.finish(self.ecs.define({"user": "0"}), ["mode", path])
+            self.assertEqual(task["containers"][0]["exitCode"], 30, path)  # EROFS
+        task = self.ecs.finish(self.ecs.define({"user": "65532"}), ["change", "/dev/null"])
+        self.assertEqual(task["containers"][0]["exitCode"], 0)
+
     def test_two_containers_talk_over_localhost(self):
         arn = self.ecs.run(
             self.ecs.define(

@@ -246,24 +246,32 @@ def enter_root(spec):
     check(libc.umount2(b".", MNT_DETACH), "umount of the machine's root")
     os.chdir("/")
     if spec["read_only"]:
-        # What the file system has already must be named again.
-        kept = os.statvfs("/").f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+        make_read_only("/")
 
 
 def close_proc(proc):
-    kept = MS_NOSUID | MS_NODEV | MS_NOEXEC
     for name in READ_ONLY_IN_PROC:
         path = os.path.join(proc, name)
         if os.path.exists(path):
-            mount(path, path, None, MS_BIND)
-            mount(None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+            show(path, path)
     for name in HIDDEN_IN_PROC:
         path = os.path.join(proc, name)
         if os.path.isdir(path):
-            mount("tmpfs", path, "tmpfs", MS_RDONLY | kept)
+            mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
         elif os.path.exists(path):
-            mount("/dev/null", path, None, MS_BIND)
+            show("/dev/null", path)
+
+
+def show(path, target):
+    """The machine's file, which keeps its mode and owner; a device is written to all the same."""
+    mount(path, target, None, MS_BIND)
+    make_read_only(target)
+
+
+def make_read_only(path):
+    # What the file system has already must be named again.
+    kept = os.statvfs(path).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount(None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
 def folder_in(root, name):
@@ -299,7 +307,7 @@ def make_dev(dev):
     for name in DEVICES:
         path = os.path.join(dev, name)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        mount(f"/dev/{name}", path, None, MS_BIND)
+        show(f"/dev/{name}", path)
     for name, target in LINKS.items():
         os.symlink(target, os.path.join(dev, name))
     shm = os.path.join(dev, "shm")
