@@ -59,6 +59,9 @@ pub struct Global {
     /// What runs the sandbox's tasks: auto, docker or process (without Docker)
     #[arg(long, global = true, value_name = "NAME")]
     pub engine: Option<String>,
+    /// Let Terraform start the AWS provider itself, each time that it needs it
+    #[arg(long, global = true)]
+    pub no_reattach: bool,
     /// Show the log lines of tasks as they came
     #[arg(long, global = true)]
     pub raw: bool,

@@ -26,12 +26,19 @@ mod wiring;
 
 use std::process::ExitCode;
 
+use crate::clients::terraform::provider::serve;
 use crate::names::TaskName;
 use crate::ui::event::Subject;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 /// The whole tool: reads the process's arguments, and returns its exit code.
 pub fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|it| it == serve::ARGUMENT)
+    {
+        return serve::main();
+    }
     let parsed = cli::Cli::command()
         .try_get_matches()
         .and_then(|matches| Ok((cli::Cli::from_arg_matches(&matches)?, matches)));

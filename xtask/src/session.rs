@@ -119,6 +119,7 @@ impl Session {
             profile: global.profile.clone(),
             region: global.region.clone(),
             engine: global.engine.clone(),
+            no_reattach: global.no_reattach,
         };
         let start = std::env::current_dir()?;
         let settings = settings::load(&start, &overrides, &env_var)?;

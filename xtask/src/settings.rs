@@ -57,6 +57,8 @@ pub struct Settings {
     pub pause_settle: Duration,
     /// How long an apply waits for somebody else's lock on the state.
     pub state_lock_timeout: Duration,
+    /// Is the AWS provider started once for a plan and its apply, or by Terraform each time?
+    pub reattach_provider: bool,
     /// What runs the sandbox's containers.
     pub engine: Wanted,
     /// The Terraform that is fetched where none is installed.
@@ -126,6 +128,8 @@ pub struct Overrides {
     pub profile: Option<String>,
     pub region: Option<String>,
     pub engine: Option<String>,
+    /// `reattach_provider`, turned off.
+    pub no_reattach: bool,
 }
 
 impl Settings {
@@ -248,6 +252,7 @@ pub fn resolve(
         .unwrap_or_else(|| "main".into());
     let pause_settle = reader.seconds("pause_settle_seconds", 5);
     let state_lock_timeout = reader.seconds("state_lock_timeout_seconds", 60);
+    let reattach_provider = reader.boolean("reattach_provider", true) && !overrides.no_reattach;
     let hold_lease = reader.seconds("hold_lease_seconds", 900);
     let wanted = reader.text("default_environment", overrides.env.as_deref());
     let sandbox = reader.table("sandbox");
@@ -313,6 +318,7 @@ pub fn resolve(
         main_branch,
         pause_settle,
         state_lock_timeout,
+        reattach_provider,
         engine,
         terraform_pin,
         hold_lease,

@@ -52,6 +52,18 @@ impl StateObject {
         }
     }
 
+    /// The whole state; empty when there is none.
+    pub async fn text(&self) -> anyhow::Result<Vec<u8>> {
+        let tried = format!("reading {}", self.shown());
+        let get = self.client.get_object();
+        let get = get.bucket(&self.place.bucket).key(&self.place.key);
+        match get.send().await {
+            Ok(answer) => Ok(answer.body.collect().await.context(tried)?.to_vec()),
+            Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => Ok(Vec::new()),
+            Err(error) => Err(explain(error, &tried)),
+        }
+    }
+
     /// The outputs in the state, `{name: {value: …}}`, and the version that has them.
     pub async fn outputs(&self) -> anyhow::Result<(Value, Version)> {
         let tried = format!("reading {}", self.shown());

@@ -8,6 +8,7 @@ mod init;
 pub mod inputs;
 mod new_image;
 pub mod outputs;
+pub mod provider;
 mod providers;
 pub mod reads;
 mod saved_plan;
@@ -28,6 +29,7 @@ use diagnostics::Diagnostics;
 pub use diagnostics::StalePlan;
 use events::Announced;
 use outputs::Outputs;
+use provider::Provider;
 pub use saved_plan::{Basis, SavedPlan};
 
 /// How long an interrupted apply may take for its graceful stop: the provider waits for AWS.
@@ -143,14 +145,15 @@ impl Terraform {
         &self,
         tag: Option<&str>,
         how: Thoroughness,
+        provider: Option<&Provider>,
         interrupt: &Interrupt,
         mut on_line: impl FnMut(&str),
     ) -> anyhow::Result<SavedPlan> {
         // A plan holds the values of variables and of the state.
         let folder = PrivateFolder::make()?;
-        let file = folder.path().join("saved.tfplan");
+        let file = folder.path().join(saved_plan::FILE);
         let program = self
-            .program("plan")
+            .program_with("plan", provider)
             .args(["-json", "-input=false", "-lock=false"])
             .arg(format!("-refresh={}", how.refresh))
             .args(self.variables(tag))
@@ -169,20 +172,28 @@ impl Terraform {
         if let Some(change) = change {
             return Ok(SavedPlan::new(folder, change));
         }
-        let show = self.program("show").args(["-json", "-no-color"]).arg(&file);
-        let text = show
-            .read(interrupt)
-            .await
-            .context("reading the saved plan")?;
+        let text = self.show(&file, provider, interrupt).await?;
         let change = PlannedChange::read(&text).context("reading the saved plan")?;
         Ok(SavedPlan::new(folder, change))
+    }
+
+    /// A saved plan as JSON.
+    pub async fn show(
+        &self,
+        file: &Path,
+        provider: Option<&Provider>,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<String> {
+        let show = self.program_with("show", provider);
+        let show = show.args(["-json", "-no-color"]).arg(file);
+        show.read(interrupt).await.context("reading the saved plan")
     }
 
     /// Applies a saved plan. An interrupt reaches Terraform as one SIGINT; it then finishes what it
     /// has begun, writes the state and gives the lock back.
     pub async fn apply(
         &self,
-        plan: SavedPlan,
+        mut plan: SavedPlan,
         interrupt: &Interrupt,
         mut on_progress: impl FnMut(Said<'_>),
     ) -> anyhow::Result<Outputs> {
@@ -193,13 +204,13 @@ impl Terraform {
                 .context("the plan changes nothing and has no outputs");
         }
         let program = self
-            .program("apply")
+            .program_with("apply", plan.provider.as_ref())
             .args(["-json", "-input=false"])
             .arg(format!("-lock-timeout={}s", self.lock_timeout.as_secs()))
             .grace(APPLY_GRACE)
             .arg(plan.file()?);
         let mut outputs = None;
-        self.run_json("applying", program, interrupt, |message| {
+        let applied = self.run_json("applying", program, interrupt, |message| {
             if message["type"] == "outputs" {
                 outputs = Some(message["outputs"].clone());
             } else if message["type"] == "apply_complete" {
@@ -207,9 +218,16 @@ impl Terraform {
             } else {
                 on_progress(Said::Line(text_of(message)));
             }
-        })
-        .await?;
+        });
+        let applied = applied.await;
+        applied.map_err(|error| explained(error, plan.provider.as_mut()))?;
         Outputs::read(&outputs.context("the apply printed no outputs")?)
+    }
+
+    /// The text of the state, from whatever backend; empty where there is none.
+    pub async fn pull_state(&self, interrupt: &Interrupt) -> anyhow::Result<Vec<u8>> {
+        let pull = self.program("state").arg("pull").read(interrupt).await;
+        Ok(pull.context("reading the state")?.into_bytes())
     }
 
     /// The outputs of the last apply.
@@ -250,6 +268,14 @@ impl Terraform {
         let own = own.map(|(name, value)| format!("-var={name}={value}"));
         let tag = tag.map(|tag| format!("-var=service_docker_tag={tag}"));
         own.chain(tag).collect()
+    }
+
+    fn program_with(&self, verb: &str, provider: Option<&Provider>) -> Program {
+        let program = self.program(verb);
+        match provider.map(Provider::variable) {
+            Some((name, value)) => program.env(name, value),
+            None => program,
+        }
     }
 
     fn program(&self, verb: &str) -> Program {
@@ -309,6 +335,16 @@ impl Terraform {
         }
         let error = diagnostics.into_error(&shown, &unlock);
         Err(error.context(format!("{doing} {}", self.root.display())))
+    }
+}
+
+/// With the last words of a provider that ended meanwhile: a panic, mostly. Terraform has them only of
+/// one that it has started itself.
+fn explained(error: anyhow::Error, provider: Option<&mut Provider>) -> anyhow::Error {
+    let words = provider.map(Provider::last_words).unwrap_or_default();
+    match words.trim() {
+        "" => error,
+        words => error.context(format!("the AWS provider ended: {words}")),
     }
 }
 

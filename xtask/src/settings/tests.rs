@@ -65,8 +65,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let overrides = Overrides {
         env: Some("stage".into()),
         profile: Some("from-flag".into()),
-        region: None,
-        engine: None,
+        ..Overrides::default()
     };
     let settings = check(GOOD, &env, &overrides).unwrap();
     assert_eq!(settings.service(), "web-stage");

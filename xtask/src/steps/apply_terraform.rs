@@ -15,6 +15,7 @@ use crate::steps::applied::remember;
 use crate::steps::launch_task::Wishes;
 use crate::steps::push_image::PushedImage;
 use crate::steps::require_paused::Paused;
+use crate::steps::saved_plan;
 use crate::ui::{Step, plural::count};
 
 /// An environment whose task definitions name the pushed image.
@@ -36,10 +37,10 @@ pub fn name_what_is_tried(mut wishes: Wishes, outputs: &Outputs, tried: &ImageTa
 
 /// `terraform init` when needed, then a saved plan. Changes nothing, so that it may run beside the build.
 pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result<SavedPlan> {
-    saved_plan(session, tag, Thoroughness::FULL).await
+    planned(session, tag, Thoroughness::FULL).await
 }
 
-async fn saved_plan(
+async fn planned(
     session: &Session,
     tag: &ImageTag,
     how: Thoroughness,
@@ -68,11 +69,7 @@ async fn saved_plan(
     // that does makes this plan one of the past.
     let now = SystemTime::now();
     let (inputs, state) = tokio::join!(session.plan_inputs(), state_now(session));
-    let mut plan = terraform
-        .plan(Some(tag.as_str()), how, &session.interrupt, |line| {
-            session.reporter.output(Step::Plan, line);
-        })
-        .await?;
+    let mut plan = saved_plan::make(session, &terraform, tag, how).await?;
     plan.basis = inputs.map(|inputs| Basis {
         inputs,
         tag: tag.clone(),
@@ -130,7 +127,7 @@ pub async fn plan_from(session: &Session, plan: &Plan, yes: bool) -> anyhow::Res
         InCommon::Inputs { refreshed } => (&plan.tag, how(Reading::NewImages), Some(*refreshed)),
         InCommon::Nothing => (&plan.tag, Thoroughness::FULL, None),
     };
-    let mut saved = saved_plan(session, tag, how).await?;
+    let mut saved = planned(session, tag, how).await?;
     if let Some(basis) = &mut saved.basis {
         basis.refreshed = refreshed.unwrap_or(basis.refreshed);
     }

@@ -19,5 +19,6 @@ pub mod push_image;
 pub mod require_paused;
 pub mod reserve;
 pub mod restore;
+mod saved_plan;
 pub mod sources;
 pub mod stayed_deployed;

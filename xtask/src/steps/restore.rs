@@ -164,6 +164,7 @@ impl Worktree {
             profile: environment.profile.clone(),
             region: Some(environment.region.clone()),
             engine: None,
+            no_reattach: !session.settings.reattach_provider,
         };
         let mut settings = settings::load(&self.workspace, &overrides, &crate::session::env_var)?;
         if session.sandbox.is_some() {

@@ -77,7 +77,7 @@ impl Terraform {
 
     /// The configuration of the root and of every module of the last init, the lock file, the backend's
     /// settings. A module that is called anew is called by one of these.
-    fn sources(&self) -> anyhow::Result<Vec<Source>> {
+    pub(super) fn sources(&self) -> anyhow::Result<Vec<Source>> {
         let mut sources = Vec::new();
         collect(&self.root, is_read_in_the_root, &mut sources)?;
         // Without a manifest that can be read the stamp does not fit, and an init writes another one.
@@ -109,9 +109,9 @@ impl Terraform {
 }
 
 #[derive(Debug)]
-struct Source {
-    path: PathBuf,
-    text: String,
+pub(super) struct Source {
+    pub path: PathBuf,
+    pub text: String,
 }
 
 impl Source {

@@ -20,11 +20,16 @@ pub struct Inputs {
 }
 
 impl Terraform {
+    /// Where the state is; None for another backend than plain S3 in `region`.
+    pub fn place(&self, region: &str) -> Option<Place> {
+        let settings = std::fs::read_to_string(self.data_dir.join("terraform.tfstate")).ok()?;
+        place(&settings, region, &self.workspace)
+    }
+
     /// None when nobody can tell: another backend than plain S3 in `region`, modules that
     /// are not initialised, or an expression that may read anything.
     pub fn inputs(&self, region: &str, version: &str) -> Option<Inputs> {
-        let settings = std::fs::read_to_string(self.data_dir.join("terraform.tfstate")).ok()?;
-        let place = place(&settings, region, &self.workspace)?;
+        let place = self.place(region)?;
         let mut variables: Vec<_> = std::env::vars_os()
             .filter(|(key, _)| key.to_string_lossy().starts_with("TF_"))
             .collect();

@@ -9,8 +9,12 @@ use anyhow::Context as _;
 use super::change::PlannedChange;
 use super::inputs::Inputs;
 use super::outputs::Outputs;
+use super::provider::Provider;
 use crate::clients::state::Version;
 use crate::names::ImageTag;
+
+/// Its name in the folder.
+pub const FILE: &str = "saved.tfplan";
 
 /// A plan that was saved: the file is for us alone and goes away with this value.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct SavedPlan {
     pub basis: Option<Basis>,
     /// The state that it was made from; None when nobody can tell.
     pub state: Option<Version>,
+    /// What has made it, and is to apply it; None for a provider that Terraform starts.
+    pub provider: Option<Provider>,
 }
 
 /// What an apply is made of.
@@ -42,6 +48,7 @@ impl SavedPlan {
             change,
             basis: None,
             state: None,
+            provider: None,
         }
     }
 
@@ -55,6 +62,7 @@ impl SavedPlan {
             },
             basis: None,
             state: Some(state),
+            provider: None,
         }
     }
 
@@ -75,6 +83,6 @@ impl SavedPlan {
 
     pub fn file(&self) -> anyhow::Result<PathBuf> {
         let folder = self.folder.as_ref().context("this plan has no file")?;
-        Ok(folder.path().join("saved.tfplan"))
+        Ok(folder.path().join(FILE))
     }
 }
