@@ -240,14 +240,19 @@ impl Terraform {
             .await
             .context("reading the outputs")?;
         let value: Value = serde_json::from_str(&text).context("reading the outputs")?;
-        if value.as_object().is_some_and(serde_json::Map::is_empty) {
+        self.read_outputs(&value)
+    }
+
+    /// Those of a state, which has none before the first apply.
+    pub fn read_outputs(&self, value: &Value) -> anyhow::Result<Outputs> {
+        if value.as_object().is_none_or(serde_json::Map::is_empty) {
             return Err(Problem::failed(
                 format!("nothing is deployed from {} yet", self.root.display()),
                 "deploy first: `cargo xtask try TASK` does that too, with the same --env or --sandbox",
             )
             .into());
         }
-        Outputs::read(&value)
+        Outputs::read(value)
     }
 
     /// A plain apply of a root with local state, for the sandbox's foundation.

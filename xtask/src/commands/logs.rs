@@ -12,6 +12,7 @@ use crate::hold;
 use crate::names::did_you_mean;
 use crate::rounds::Bound;
 use crate::session::Session;
+use crate::steps::deployed_outputs::deployed_outputs;
 use crate::steps::follow_task::{Wait, follow_task, show_once};
 use crate::steps::launch_task::{RunningTask, find_definition};
 use crate::ui::Step;
@@ -24,7 +25,7 @@ const NEXT_PATIENCE: Duration = Duration::from_secs(8 * 86_400);
 
 pub async fn run(args: &Logs, session: &Session) -> anyhow::Result<u8> {
     require_right_account(session).await?;
-    let outputs = session.terraform().outputs(&session.interrupt).await?;
+    let outputs = deployed_outputs(session).await?;
     let ecs = session.aws().await.ecs();
     let running = match family_of(session, &outputs, &args.target) {
         Some((task, family)) if args.next => {

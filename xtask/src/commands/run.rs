@@ -5,6 +5,7 @@ use crate::failure::all_clear;
 use crate::names::ImageTag;
 use crate::plan::wrong_account;
 use crate::session::Session;
+use crate::steps::deployed_outputs::deployed_outputs;
 use crate::steps::follow_task::many::run_many;
 use crate::steps::follow_task::{Wait, follow_task};
 use crate::steps::launch_task::{Wishes, launch_task, seek_task};
@@ -15,7 +16,7 @@ use crate::verdict::verdict;
 pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
     require_confirmed(session)?;
     require_right_account(session).await?;
-    let outputs = session.terraform().outputs(&session.interrupt).await?;
+    let outputs = deployed_outputs(session).await?;
     if let Some(commit) = ImageTag::parse(&outputs.service_docker_tag)
         .ok()
         .as_ref()

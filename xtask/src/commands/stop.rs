@@ -6,10 +6,11 @@ use crate::cli::Stop;
 use crate::clients::ecs::id_of;
 use crate::commands::run::require_right_account;
 use crate::session::Session;
+use crate::steps::deployed_outputs::deployed_outputs;
 
 pub async fn run(args: &Stop, session: &Session) -> anyhow::Result<u8> {
     require_right_account(session).await?;
-    let outputs = session.terraform().outputs(&session.interrupt).await?;
+    let outputs = deployed_outputs(session).await?;
     let id = id_of(&args.id);
     let reason = match &args.reason {
         Some(reason) => reason.clone(),

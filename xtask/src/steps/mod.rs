@@ -8,6 +8,7 @@ pub mod build_image;
 pub mod claim;
 pub mod compile;
 pub mod content;
+pub mod deployed_outputs;
 pub mod follow_task;
 pub mod hand_over;
 pub mod isolate;
