@@ -1,5 +1,6 @@
 //! The terraform CLI on one root: init, plan, apply, outputs; read through its JSON, never its text.
 
+mod apply;
 pub mod change;
 mod diagnostics;
 pub mod environment;
@@ -189,41 +190,6 @@ impl Terraform {
         show.read(interrupt).await.context("reading the saved plan")
     }
 
-    /// Applies a saved plan. An interrupt reaches Terraform as one SIGINT; it then finishes what it
-    /// has begun, writes the state and gives the lock back.
-    pub async fn apply(
-        &self,
-        mut plan: SavedPlan,
-        interrupt: &Interrupt,
-        mut on_progress: impl FnMut(Said<'_>),
-    ) -> anyhow::Result<Outputs> {
-        if plan.change.is_empty() {
-            return plan
-                .change
-                .outputs
-                .context("the plan changes nothing and has no outputs");
-        }
-        let program = self
-            .program_with("apply", plan.provider.as_ref())
-            .args(["-json", "-input=false"])
-            .arg(format!("-lock-timeout={}s", self.lock_timeout.as_secs()))
-            .grace(APPLY_GRACE)
-            .arg(plan.file()?);
-        let mut outputs = None;
-        let applied = self.run_json("applying", program, interrupt, |message| {
-            if message["type"] == "outputs" {
-                outputs = Some(message["outputs"].clone());
-            } else if message["type"] == "apply_complete" {
-                on_progress(Said::Applied(text_of(message)));
-            } else {
-                on_progress(Said::Line(text_of(message)));
-            }
-        });
-        let applied = applied.await;
-        applied.map_err(|error| explained(error, plan.provider.as_mut()))?;
-        Outputs::read(&outputs.context("the apply printed no outputs")?)
-    }
-
     /// The text of the state, from whatever backend; empty where there is none.
     pub async fn pull_state(&self, interrupt: &Interrupt) -> anyhow::Result<Vec<u8>> {
         let pull = self.program("state").arg("pull").read(interrupt).await;
@@ -340,16 +306,6 @@ impl Terraform {
         }
         let error = diagnostics.into_error(&shown, &unlock);
         Err(error.context(format!("{doing} {}", self.root.display())))
-    }
-}
-
-/// With the last words of a provider that ended meanwhile: a panic, mostly. Terraform has them only of
-/// one that it has started itself.
-fn explained(error: anyhow::Error, provider: Option<&mut Provider>) -> anyhow::Error {
-    let words = provider.map(Provider::last_words).unwrap_or_default();
-    match words.trim() {
-        "" => error,
-        words => error.context(format!("the AWS provider ended: {words}")),
     }
 }
 

@@ -82,6 +82,7 @@ mod new_task;
 mod phases;
 mod policies;
 mod protected;
+mod provider;
 mod races;
 mod readme;
 mod release;

@@ -28,7 +28,7 @@ pub use http::{always_answering, answering, request, stranger};
 pub use path::{path, which};
 pub use python::Microburst;
 pub use running::Running;
-pub use sandbox::{Aws, aws, has_terraform, state_lock, tasks_of};
+pub use sandbox::{Aws, aws, has_terraform, providers, state_lock, tasks_of};
 pub use wire::{Behaviour, Wire};
 
 /// A checkout whose sandbox all tests share. Tests that deploy or pause have it to themselves;

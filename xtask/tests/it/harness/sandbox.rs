@@ -1,5 +1,7 @@
 //! The sandbox past the tool: its AWS, asked and changed directly.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -94,17 +96,41 @@ pub fn tasks_of(endpoint: &str, author: &str) -> Vec<String> {
     arns
 }
 
-/// Does a Terraform of the shared checkout run, whoever started it?
+/// Does a Terraform or a provider of the shared checkout run, whoever started it?
 pub fn has_terraform(shared: &Shared) -> bool {
-    let root = format!("-chdir={}", shared.checkout.root.display());
-    command_lines()
-        .iter()
+    let root = shared.checkout.root.display().to_string();
+    let argument = format!("-chdir={root}");
+    command_lines().iter().any(|process| {
+        let mut program = process.iter().take(2);
         // Its watcher, a shell, has the same arguments.
-        .filter(|process| process.iter().any(|word| word.starts_with(&root)))
-        .any(|process| {
-            let mut program = process.iter().take(2);
-            program.any(|word| word.ends_with("terraform"))
+        let is_terraform = process.iter().any(|word| word.starts_with(&argument))
+            && program.any(|word| word.ends_with("terraform"));
+        let mut words = process.iter();
+        let is_provider =
+            words.any(|word| word.starts_with(&root) && word.contains("/terraform-provider-"));
+        is_terraform || is_provider
+    })
+}
+
+/// The providers of the shared checkout, as a mirror, and the AWS provider's binary.
+pub fn providers(shared: &Shared) -> (PathBuf, PathBuf) {
+    let data = shared
+        .checkout
+        .root
+        .join("target/xtask/sandbox/terraform-test");
+    let mirror = data.join("providers");
+    let versions = mirror.join("registry.terraform.io/hashicorp/aws/5.100.0");
+    let mut folders = std::fs::read_dir(versions).unwrap().flatten();
+    let package = folders.next().unwrap().path();
+    let mut files = std::fs::read_dir(package).unwrap().flatten();
+    let binary = files
+        .find(|file| {
+            file.file_name()
+                .to_string_lossy()
+                .starts_with("terraform-provider-")
         })
+        .unwrap();
+    (mirror, binary.path())
 }
 
 /// The words of every process of this machine, which a minimal Debian has no `ps` to tell.
