@@ -61,7 +61,11 @@ async fn start(session: &Session, terraform: &Terraform) -> Option<Provider> {
         terraform.start_provider(&state, &version, &memory).await
     };
     match started.await {
-        Ok(provider) => Some(provider),
+        Ok(provider) => {
+            let line = "the AWS provider is started once, for the plan and its apply";
+            session.reporter.output(Step::Plan, line);
+            Some(provider)
+        }
         Err(why) => {
             in_the_ordinary_way(session, &format!("{why:#}"));
             None

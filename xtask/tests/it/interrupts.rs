@@ -205,12 +205,13 @@ fn leaving_a_look_at_a_log_stops_nothing() {
 #[test]
 fn a_timeout_stops_the_task_or_leaves_it() {
     let (shared, _lock) = Shared::together();
-    let stopped = launch(shared, "timed-out", &["--timeout", "1s"])
+    // A busy machine needs seconds for a container.
+    let stopped = launch(shared, "timed-out", &["--timeout", "6s"])
         .end()
         .expect_code(124);
     stopped
         .expect_stdout("outcome=stopped")
-        .expect_stderr("✗ diagnose was stopped: it had not ended within --timeout 1.0 s\n");
+        .expect_stderr("✗ diagnose was stopped: it had not ended within --timeout 6.0 s\n");
     let flags = ["--timeout", "1s", "--on-timeout", "leave"];
     // On a busy machine it is left before it has printed anything.
     let left = start(shared, "timed-out", &flags).end().expect_code(124);

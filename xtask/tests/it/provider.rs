@@ -11,7 +11,7 @@ use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use crate::harness::keys::Keys;
-use crate::harness::{Shared, aws, base, providers};
+use crate::harness::{FakeBin, Shared, aws, base, providers};
 
 /// Every kind of change, one after the other. `NAME` is the name of all that is made.
 const STAGES: [(&str, &str); 3] = [
@@ -354,6 +354,34 @@ fn a_provider_does_no_more_than_it_was_started_for_and_ends_with_us() {
     channel.shutdown(std::net::Shutdown::Both).unwrap();
     assert!(Path::new(&format!("/proc/{}", process.id())).exists());
     ends(&folder);
+}
+
+/// An alias, and `--no-reattach`: the loop is the same, and `-v` says why it takes its time.
+#[test]
+fn whatever_is_unusual_is_left_to_terraform_and_run_needs_none() {
+    let (shared, _lock) = Shared::alone();
+    let file = "infra/ecs-tasks/environments/test/alias.tf";
+    let alias = "provider \"aws\" {\n  alias  = \"west\"\n  region = \"us-west-2\"\n}\n";
+    let itself = "Terraform starts the AWS provider itself: provider \"aws\" in ";
+    let tried = |flags: &[&str]| {
+        let args = [&["try", "my-new-task-name", "--sandbox", "-v"], flags].concat();
+        shared.checkout.xtask(args).run().expect_code(0)
+    };
+    shared.checkout.write(file, alias);
+    let aliased = tried(&[]);
+    std::fs::remove_file(shared.checkout.root.join(file)).unwrap();
+    aliased.expect_stderr(itself).expect_stderr("has `alias`");
+    let usual = tried(&["--refresh"]);
+    assert!(
+        !usual.stderr.contains("Terraform starts"),
+        "{}",
+        usual.stderr
+    );
+
+    let bin = FakeBin::named("no-terraform").script("terraform", "#!/bin/sh\nexit 1\n");
+    let run = ["run", "my-new-task-name", "--sandbox", "--again"];
+    let run = shared.checkout.xtask(run).env("PATH", bin.first()).run();
+    run.expect_code(0);
 }
 
 /// Waits until no provider listens in the folder any more.
