@@ -11,6 +11,7 @@ use crate::catalog::local_env::{self, Environment};
 use crate::cli::Local;
 use crate::clients::build_environment::withhold;
 use crate::clients::cargo::cargo;
+use crate::clients::docker;
 use crate::clients::process::{Program, Source, status_code};
 use crate::clients::secrets::resolve;
 use crate::clients::tasks_file;
@@ -232,6 +233,10 @@ async fn in_container(
     };
     let plan = preflight(session, &request).await?;
     let image = publish(session, &plan).await?.reference();
+    // `docker run` would ask the registry without a login.
+    let login = session.aws().await.ecr().login().await?;
+    let docker = docker::Session::login(plan.repository.registry(), &login)?;
+    docker.pull(&image, &session.interrupt).await?;
     if args.aws && session.sandbox.is_none() {
         let passed = CREDENTIALS.iter().filter(|key| **key != "AWS_PROFILE");
         variables

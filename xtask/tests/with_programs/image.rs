@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::Shared;
+use crate::harness::keys::Keys;
+use crate::harness::{Shared, base};
 
 fn docker(args: &[&str]) -> String {
     let output = Command::new("docker").args(args).output().unwrap();
@@ -14,6 +15,19 @@ fn docker(args: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// From the sandbox's registry, which takes its own password alone.
+fn pull(shared: &Shared, reference: &str) {
+    let folder = base().join("docker-login");
+    std::fs::create_dir_all(&folder).unwrap();
+    let login = Keys::of(&shared.checkout.root).login();
+    let registry = reference.split('/').next().unwrap();
+    let auth = login.strip_prefix("Basic ").unwrap();
+    let config = json!({ "auths": { registry: { "auth": auth } } });
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    let folder = folder.to_str().unwrap();
+    docker(&["--config", folder, "pull", "--quiet", reference]);
 }
 
 /// What decides how an image runs.
@@ -98,8 +112,8 @@ pub fn both_builders_give_an_image_that_runs_the_same() {
     }
     checkout.as_committed();
     let [daemonless, dockers] = references.try_into().unwrap();
-    docker(&["pull", "--quiet", &daemonless]);
-    docker(&["pull", "--quiet", &dockers]);
+    pull(shared, &daemonless);
+    pull(shared, &dockers);
     assert_eq!(config(&daemonless), config(&dockers));
     assert_eq!(files(&daemonless), files(&dockers));
     for image in [&daemonless, &dockers] {
@@ -129,7 +143,7 @@ pub fn an_image_that_docker_built_is_handed_over_as_a_file() {
     let published = published.expect_code(0);
     let reference = published.stdout.trim();
     assert!(reference.ends_with(&format!("@{digest}")), "{reference}");
-    docker(&["pull", "--quiet", reference]);
+    pull(shared, reference);
     let said = docker(&["run", "--rm", reference, "my-new-task-name"]);
     docker(&["rmi", "--force", reference]);
     assert!(said.contains("(handed over)"), "{said}");

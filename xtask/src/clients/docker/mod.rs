@@ -58,6 +58,14 @@ impl Session {
             .env("DOCKER_CONFIG", self.config.path());
         program.run(interrupt, |_, line| on_line(line)).await
     }
+
+    /// Makes an image of the registry one of the local Docker.
+    pub async fn pull(&self, reference: &str, interrupt: &Interrupt) -> anyhow::Result<()> {
+        let program = Program::new("docker")
+            .args(["pull", "--quiet", reference])
+            .env("DOCKER_CONFIG", self.config.path());
+        program.read(interrupt).await.map(drop)
+    }
 }
 
 /// An image to build from a context that was staged.
