@@ -288,15 +288,18 @@ pub fn free_port(wanted: Option<u16>) -> anyhow::Result<u16> {
             return Ok(port);
         }
     }
-    anyhow::bail!("looking for a free port: none of {PORTS_TRIED} is free on 127.0.0.1 and ::1")
+    anyhow::bail!("looking for a free port: none of {PORTS_TRIED} is free on this machine")
 }
 
 /// Both addresses of localhost are ours, or somebody else may listen on the other one. A machine may
-/// have no second one.
+/// have no second one. The bridge's gateway is wanted as well where it is an address of this machine,
+/// as on Linux, where the unspecified address is taken as soon as any other one is.
 fn is_free(port: u16) -> bool {
     let taken = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrInUse;
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         && !TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_err_and(taken)
+        && (cfg!(not(target_os = "linux"))
+            || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok())
 }
 
 fn extension_hash() -> anyhow::Result<String> {
@@ -334,10 +337,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_somebody_has_on_either_address_is_not_free() {
-        let addresses = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    fn a_port_that_somebody_has_on_any_address_is_not_free() {
+        // The last one is in the place of the bridge's gateway.
+        let addresses = [
+            Ipv4Addr::LOCALHOST.into(),
+            Ipv6Addr::LOCALHOST.into(),
+            Ipv4Addr::new(127, 0, 0, 2).into(),
+        ];
         for address in addresses.map(|address: IpAddr| SocketAddr::new(address, 0)) {
-            // A machine may have no ::1.
+            // A machine may have no ::1, and a Mac has no 127.0.0.2.
             let Ok(taken) = TcpListener::bind(address) else {
                 continue;
             };
