@@ -22,3 +22,14 @@ output "platform_version" {
   description = "The Fargate platform version that tasks run on"
   value       = var.platform_version
 }
+
+output "task_docker_tags" {
+  description = "Tasks that run another image than all others: task to the tag of its own"
+  value       = var.task_docker_tags
+
+  # An unknown name would be ignored, and nobody would see that nothing was tried.
+  precondition {
+    condition     = length(setsubtract(keys(var.task_docker_tags), keys(local.tasks))) == 0
+    error_message = "task_docker_tags names what is no task in tasks.tf: ${join(", ", setsubtract(keys(var.task_docker_tags), keys(local.tasks)))}."
+  }
+}

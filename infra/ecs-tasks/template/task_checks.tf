@@ -10,7 +10,10 @@ locals {
   env_keys     = ["name", "value", "valueFrom"]
   sidecar_keys = ["command", "cpu", "env", "essential", "image", "memory", "name"]
 
-  reserved_env = concat([for entry in local.every_task : entry.name], ["TASK_AUTHOR"])
+  reserved_env = distinct(concat(
+    flatten([for entries in values(local.every_task) : entries[*].name]),
+    ["TASK_AUTHOR"],
+  ))
 
   # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
   fargate_memory = {

@@ -80,9 +80,9 @@ locals {
     for name, task in local.tasks : name => concat(
       [{
         name      = name
-        image     = "${var.repository_url}:${var.service_docker_tag}"
+        image     = "${var.repository_url}:${local.docker_tags[name]}"
         command   = try(task.command, null)
-        env       = concat(local.every_task, flatten([try(task.env, [])]))
+        env       = concat(local.every_task[name], flatten([try(task.env, [])]))
         essential = true
         cpu       = null
         memory    = null
@@ -91,7 +91,7 @@ locals {
         name      = try(sidecar.name, null)
         image     = try(sidecar.image, null)
         command   = try(sidecar.command, null)
-        env       = concat(local.every_task, flatten([try(sidecar.env, [])]))
+        env       = concat(local.every_task[name], flatten([try(sidecar.env, [])]))
         essential = try(sidecar.essential, false)
         cpu       = try(sidecar.cpu, null)
         memory    = try(sidecar.memory, null)
@@ -99,11 +99,18 @@ locals {
     )
   }
 
-  every_task = [
-    { name = "ENVIRONMENT", value = var.environment },
-    { name = "SERVICE_DOCKER_TAG", value = var.service_docker_tag },
-    { name = "AWS_REGION", value = var.region },
-  ]
+  # A task has the tag of all tasks, unless it has one of its own.
+  docker_tags = {
+    for name in keys(local.tasks) : name => lookup(var.task_docker_tags, name, var.service_docker_tag)
+  }
+
+  every_task = {
+    for name, tag in local.docker_tags : name => [
+      { name = "ENVIRONMENT", value = var.environment },
+      { name = "SERVICE_DOCKER_TAG", value = tag },
+      { name = "AWS_REGION", value = var.region },
+    ]
+  }
 
   containers = {
     for name, specs in local.container_specs : name => [

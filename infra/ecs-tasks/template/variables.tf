@@ -42,6 +42,13 @@ variable "service_docker_tag" {
   nullable    = false
 }
 
+variable "task_docker_tags" {
+  description = "Tasks that run another image than all others: task to the tag of its own"
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "platform" {
   description = "The platform that the image is built for and that tasks run on: linux/amd64 or linux/arm64"
   type        = string

@@ -1,5 +1,6 @@
 # Which image the tasks run. Left out, it is the deployed one: a plan about something else
-# does not touch it, and nobody has to look it up.
+# does not touch it, and nobody has to look it up. A tag for all tasks is for all of them,
+# unless single tasks are named beside it.
 
 variable "service_docker_tag" {
   description = "The tag of the image to deploy: a git SHA, or <sha>-dirty-<hash>; null keeps the deployed one"
@@ -14,6 +15,20 @@ variable "service_docker_tag" {
   validation {
     condition     = var.service_docker_tag != "latest"
     error_message = "\"latest\" says nothing about what runs; name a git SHA."
+  }
+}
+
+variable "task_docker_tags" {
+  description = "Tasks with another image than all others, task to tag; null keeps the deployed ones, or none beside a service_docker_tag"
+  type        = map(string)
+  default     = null
+
+  validation {
+    condition = alltrue([
+      for tag in try(values(var.task_docker_tags), []) :
+      can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", tag)) && tag != "latest"
+    ])
+    error_message = "A task's tag is a tag like service_docker_tag, and never \"latest\"."
   }
 }
 
@@ -60,5 +75,15 @@ locals {
     var.service_docker_tag != null
     ? var.service_docker_tag
     : data.terraform_remote_state.deployed[0].outputs.service_docker_tag
+  )
+
+  deployed_task_tags = (
+    var.service_docker_tag != null
+    ? {}
+    : try(data.terraform_remote_state.deployed[0].outputs.task_docker_tags, {})
+  )
+
+  task_docker_tags = (
+    var.task_docker_tags != null ? var.task_docker_tags : tomap(local.deployed_task_tags)
   )
 }

@@ -60,6 +60,7 @@ module "ecs_tasks" {
   repository_url     = data.aws_ecr_repository.this.repository_url
   repository_arn     = data.aws_ecr_repository.this.arn
   service_docker_tag = local.service_docker_tag
+  task_docker_tags   = local.task_docker_tags
   platform           = var.platform
 
   cluster_arn      = data.aws_ecs_cluster.this.arn

@@ -45,3 +45,8 @@ output "service_docker_tag" {
   description = "The tag of the image that the task definitions name; what a plan without a tag falls back to"
   value       = local.service_docker_tag
 }
+
+output "task_docker_tags" {
+  description = "Tasks that run another image than all others: task to the tag of its own"
+  value       = module.ecs_tasks.task_docker_tags
+}
