@@ -2,14 +2,18 @@
 
 pub mod image;
 pub mod in_common;
+pub mod reach;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::clients::aws::Identity;
 use crate::clients::ecr::Repository;
 use crate::clients::git::Head;
 use crate::clients::git::compare::Difference;
+use crate::clients::state::Version;
+use crate::clients::terraform::tags::Tags;
 use crate::failure::Problem;
 use crate::hold::{Standing, may_change, may_deploy_main, may_hold};
 use crate::names::{Digest, GitSha, ImageTag, did_you_mean};
@@ -18,6 +22,7 @@ use crate::steps::require_paused::AutoDeploy;
 use crate::steps::sources::Sources;
 use image::{ImagePlan, SameContent, decide_image, tag_of, uncommitted};
 use in_common::InCommon;
+use reach::{Alone, Deployed, Reach, reach_of, said};
 
 /// What the user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub struct Request {
     pub allow_dirty: bool,
     /// A `try --hold` reserves and pauses the environment itself.
     pub reserves: bool,
+    /// The task alone gets the image.
+    pub only: bool,
     /// Plan in full, whatever the last apply spares.
     pub refresh: bool,
     /// Who asks; git's user otherwise.
@@ -62,6 +69,9 @@ pub struct Facts {
     pub same_compiler: bool,
     /// What the last compile made, where it would be made again.
     pub same_content: Result<Option<SameContent>, Problem>,
+    pub deployed: Result<Option<Deployed>, Problem>,
+    /// What the environment's Terraform lacks to give a task a tag of its own: the lines to add.
+    pub lacks: Option<String>,
     /// The last apply, where it still stands.
     pub applied: Option<in_common::Standing>,
     pub identity: Result<Identity, Problem>,
@@ -102,6 +112,16 @@ pub struct Plan {
     pub allow_dirty: bool,
     pub goal: Goal,
     pub task: Option<String>,
+    /// Who gets the image.
+    pub reach: Reach,
+    /// What the definitions are to name.
+    pub tags: Tags,
+    /// What was tried alone, and gets the tag of all again.
+    pub taken_back: BTreeMap<String, String>,
+    /// The state that the tags were read from.
+    pub seen: Option<Version>,
+    /// Tag → content, of what is applied.
+    pub contents: BTreeMap<String, String>,
     /// What the last apply spares.
     pub in_common: InCommon,
     /// Nobody had the environment when it was looked at.
@@ -147,12 +167,16 @@ pub fn plan(
     };
     warnings.extend(found);
     problems.extend(refused);
-    if let Some(behind) = facts.behind.filter(|behind| deploys && *behind > 0) {
-        warnings.push(format!(
-            "this branch lacks {behind} of origin/{}'s commits: what they changed in {} would be undone until it is deployed again",
-            settings.main_branch, settings.environment.name
-        ));
-    }
+    let behind = facts.behind.filter(|behind| deploys && *behind > 0);
+    warnings.extend(behind.map(|behind| lacks_commits(settings, request, behind)));
+    let tasks = facts.tasks.as_ref().ok().cloned().flatten();
+    let alone = Alone {
+        deployed: facts.deployed,
+        lacks: facts.lacks,
+        holder: facts.holder.as_ref(),
+        tasks,
+    };
+    let (reach, deployed) = reach_of(settings, request, alone, &mut problems, &mut warnings);
 
     // An unknown caller makes every further AWS answer the same error again.
     let known_caller = facts.identity.is_ok();
@@ -214,10 +238,22 @@ pub fn plan(
             if problems.is_empty() =>
         {
             let content = image.content();
+            let before = deployed.as_ref().map(|deployed| &deployed.tags);
+            let tags = reach.tags(tag.as_str(), before);
+            let taken_back = before.map_or_else(BTreeMap::new, |it| reach.taken_back(it, &tags));
+            let seen = deployed.and_then(|deployed| deployed.seen);
+            warnings.extend(said(&taken_back));
+            let applied = facts.applied.as_ref();
+            let contents = applied.map_or_else(BTreeMap::new, |it| it.applied.contents.clone());
             let in_common = facts.applied.map_or(InCommon::Nothing, |applied| {
-                applied.in_common(&tag, content.as_ref(), SystemTime::now())
+                applied.in_common(&tags, reach.task(), content.as_ref(), SystemTime::now())
             });
             Ok(Plan {
+                reach,
+                tags,
+                taken_back,
+                seen,
+                contents,
                 sha: head.sha,
                 in_common: image.limit(in_common),
                 image,
@@ -235,6 +271,19 @@ pub fn plan(
         }
         _ => Err(problems),
     }
+}
+
+fn lacks_commits(settings: &Settings, request: &Request, behind: usize) -> String {
+    let (main, environment) = (&settings.main_branch, &settings.environment.name);
+    // All other tasks keep their image.
+    let what = if request.only {
+        format!("Terraform in {environment}")
+    } else {
+        environment.to_string()
+    };
+    format!(
+        "this branch lacks {behind} of origin/{main}'s commits: what they changed in {what} would be undone until it is deployed again"
+    )
 }
 
 /// Never in another AWS account than the environment names.

@@ -59,6 +59,8 @@ pub struct Settings {
     pub state_lock_timeout: Duration,
     /// Is the AWS provider started once for a plan and its apply, or by Terraform each time?
     pub reattach_provider: bool,
+    /// A try changes its own task alone, also without `--only`.
+    pub try_only: bool,
     /// What runs the sandbox's containers.
     pub engine: Wanted,
     /// The Terraform that is fetched where none is installed.
@@ -254,6 +256,7 @@ pub fn resolve(
     let state_lock_timeout = reader.seconds("state_lock_timeout_seconds", 60);
     let reattach_provider = reader.boolean("reattach_provider", true) && !overrides.no_reattach;
     let hold_lease = reader.seconds("hold_lease_seconds", 900);
+    let try_only = reader.boolean("try_only", false);
     let wanted = reader.text("default_environment", overrides.env.as_deref());
     let sandbox = reader.table("sandbox");
     let tool_tables = reader.tables("tools");
@@ -319,6 +322,7 @@ pub fn resolve(
         pause_settle,
         state_lock_timeout,
         reattach_provider,
+        try_only,
         engine,
         terraform_pin,
         hold_lease,

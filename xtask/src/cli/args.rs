@@ -93,6 +93,9 @@ pub struct Try {
     /// Leave what is deployed alone: this image in a task definition of its own
     #[arg(long)]
     pub isolated: bool,
+    /// This task alone gets the image; all others keep the one that is deployed
+    #[arg(long, conflicts_with = "isolated")]
+    pub only: bool,
     /// Do not ask about a plan that changes more than images
     #[arg(long)]
     pub yes: bool,

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,8 +64,9 @@ impl StateObject {
         }
     }
 
-    /// The outputs in the state, `{name: {value: …}}`, and the version that has them.
-    pub async fn outputs(&self) -> anyhow::Result<(Value, Version)> {
+    /// The outputs in the state, `{name: {value: …}}`, and the version that has them; None when there is
+    /// no state.
+    pub async fn outputs(&self) -> anyhow::Result<Option<(Value, Version)>> {
         let tried = format!("reading {}", self.shown());
         let answer = self
             .client
@@ -73,8 +74,12 @@ impl StateObject {
             .bucket(&self.place.bucket)
             .key(&self.place.key)
             .send()
-            .await
-            .map_err(|error| explain(error, &tried))?;
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(explain(error, &tried)),
+        };
         let version = Version {
             etag: answer.e_tag.with_context(|| tried.clone())?,
             version_id: answer.version_id,
@@ -82,7 +87,7 @@ impl StateObject {
         let body = answer.body.collect().await.with_context(|| tried.clone())?;
         let mut state: Value =
             serde_json::from_slice(&body.into_bytes()).with_context(|| tried.clone())?;
-        Ok((state["outputs"].take(), version))
+        Ok(Some((state["outputs"].take(), version)))
     }
 
     fn shown(&self) -> String {

@@ -13,6 +13,8 @@ pub mod provider;
 mod providers;
 pub mod reads;
 mod saved_plan;
+pub mod tags;
+pub mod takes_own;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -29,9 +31,9 @@ use change::PlannedChange;
 use diagnostics::Diagnostics;
 pub use diagnostics::StalePlan;
 use events::Announced;
-use outputs::Outputs;
 use provider::Provider;
 pub use saved_plan::{Basis, SavedPlan};
+use tags::Tags;
 
 /// How long an interrupted apply may take for its graceful stop: the provider waits for AWS.
 const APPLY_GRACE: Duration = Duration::from_secs(600);
@@ -144,7 +146,8 @@ impl Terraform {
     /// moved meanwhile is refused by Terraform as stale, and a plan that is killed leaves no lock.
     pub async fn plan(
         &self,
-        tag: Option<&str>,
+        tags: &Tags,
+        takes_own: bool,
         how: Thoroughness,
         provider: Option<&Provider>,
         interrupt: &Interrupt,
@@ -157,7 +160,8 @@ impl Terraform {
             .program_with("plan", provider)
             .args(["-json", "-input=false", "-lock=false"])
             .arg(format!("-refresh={}", how.refresh))
-            .args(self.variables(tag))
+            .args(self.variables())
+            .args(tags.arguments(takes_own))
             .arg(format!("-out={}", file.display()));
         let mut announced = Announced::default();
         self.run_json("planning", program, interrupt, |message| {
@@ -171,11 +175,11 @@ impl Terraform {
             Reading::SameImages => announced.other_than_images(),
         };
         if let Some(change) = change {
-            return Ok(SavedPlan::new(folder, change));
+            return Ok(SavedPlan::new(folder, change, tags.clone()));
         }
         let text = self.show(&file, provider, interrupt).await?;
         let change = PlannedChange::read(&text).context("reading the saved plan")?;
-        Ok(SavedPlan::new(folder, change))
+        Ok(SavedPlan::new(folder, change, tags.clone()))
     }
 
     /// A saved plan as JSON.
@@ -196,29 +200,15 @@ impl Terraform {
         Ok(pull.context("reading the state")?.into_bytes())
     }
 
-    /// The outputs of the last apply.
-    pub async fn outputs(&self, interrupt: &Interrupt) -> anyhow::Result<Outputs> {
-        self.init(interrupt, |_| {}).await?;
+    /// The outputs of the last apply, as Terraform prints them: `{name: {value: …}}`.
+    pub async fn outputs(&self, interrupt: &Interrupt) -> anyhow::Result<Value> {
         let text = self
             .program("output")
             .args(["-json", "-no-color"])
             .read(interrupt)
             .await
             .context("reading the outputs")?;
-        let value: Value = serde_json::from_str(&text).context("reading the outputs")?;
-        self.read_outputs(&value)
-    }
-
-    /// Those of a state, which has none before the first apply.
-    pub fn read_outputs(&self, value: &Value) -> anyhow::Result<Outputs> {
-        if value.as_object().is_none_or(serde_json::Map::is_empty) {
-            return Err(Problem::failed(
-                format!("nothing is deployed from {} yet", self.root.display()),
-                "deploy first: `cargo xtask try TASK` does that too, with the same --env or --sandbox",
-            )
-            .into());
-        }
-        Outputs::read(value)
+        serde_json::from_str(&text).context("reading the outputs")
     }
 
     /// A plain apply of a root with local state, for the sandbox's foundation.
@@ -227,18 +217,17 @@ impl Terraform {
             .program("apply")
             .args(["-json", "-input=false", "-auto-approve"])
             .arg(format!("-state={}", state.display()))
-            .args(self.variables(None))
+            .args(self.variables())
             .grace(APPLY_GRACE);
         self.run_json("applying", program, interrupt, |_| {})
             .await?;
         Ok(())
     }
 
-    fn variables(&self, tag: Option<&str>) -> Vec<String> {
+    fn variables(&self) -> Vec<String> {
         let own = self.vars.iter();
-        let own = own.map(|(name, value)| format!("-var={name}={value}"));
-        let tag = tag.map(|tag| format!("-var=service_docker_tag={tag}"));
-        own.chain(tag).collect()
+        own.map(|(name, value)| format!("-var={name}={value}"))
+            .collect()
     }
 
     fn program_with(&self, verb: &str, provider: Option<&Provider>) -> Program {

@@ -14,6 +14,7 @@ pub async fn run(args: &BuildAndPublish, session: &Session) -> anyhow::Result<u8
         goal: Goal::Publish,
         allow_dirty: args.allow_dirty,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };

@@ -7,6 +7,7 @@ use crate::clients::terraform::SavedPlan;
 use crate::failure::{self, Kind};
 use crate::hold::record::{Moment, Purpose};
 use crate::hold::{self, Standing};
+use crate::plan::reach::Reach;
 use crate::plan::{Goal, Request};
 use crate::session::{Session, env_var};
 use crate::steps::apply_terraform::{
@@ -52,6 +53,7 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
         // A protected environment gets what a commit holds, and nothing else.
         allow_dirty: args.allow_dirty && !session.settings.environment.protected,
         reserves: false,
+        only: false,
         refresh: false,
         author: args.author.clone(),
     };
@@ -66,15 +68,15 @@ async fn deploy(args: &Deploy, session: &Session) -> anyhow::Result<u8> {
     // Preflight has refused an image that is not in ECR, so that this finds it and builds nothing.
     let image = publish(session, &plan).await?;
     require_attested(session, &image).await?;
-    let change = plan_terraform(session, &plan.tag).await?;
+    let change = plan_terraform(session, &plan.reach, &plan.tag).await?;
     confirm(session, &change, args.yes)?;
     let me = me(session, args.author.as_deref()).await?;
     let claim = claim(session, &me, Purpose::Deploy, false).await?;
     let deployed = async {
-        let change = if is_current(session, &change).await {
+        let change = if is_current(session, &change, &plan.reach).await {
             change
         } else {
-            plan_again(session, &plan.tag, args.yes).await?
+            plan_again(session, &plan.reach, &plan.tag, args.yes).await?
         };
         apply(session, change, image, &claim, looked, args.yes).await
     };
@@ -93,7 +95,8 @@ async fn apply(
     yes: bool,
 ) -> anyhow::Result<String> {
     let paused = require_paused(session, claim, Some(looked)).await?;
-    let deployed = apply_terraform(session, change, image, &paused, yes).await?;
+    let deployed = apply_terraform(session, change, image, &Reach::Whole, &paused, yes).await?;
+    claim.note_tried(session, &deployed.outputs).await;
     Ok(deployed.outputs.service_docker_tag)
 }
 

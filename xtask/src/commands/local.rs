@@ -228,6 +228,7 @@ async fn in_container(
         goal: Goal::Publish,
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };

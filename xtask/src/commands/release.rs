@@ -2,6 +2,7 @@
 
 use crate::cli::{Release, Restore};
 use crate::clients::hold::Written;
+use crate::clients::terraform::tags::listed;
 use crate::commands::run::require_right_account;
 use crate::failure::Problem;
 use crate::hold::record::{Hold, Moment, Progress, Purpose};
@@ -51,6 +52,10 @@ pub async fn release(session: &Session, args: &Release) -> anyhow::Result<String
         let result = restore(session, args.restore, &hold, &claim).await;
         claim.give_back(session).await;
         done.push(result?);
+    }
+    if args.restore == Restore::None && !hold.tried.is_empty() {
+        let tried = listed(&hold.tried);
+        done.push(format!("what was tried alone stays deployed: {tried}"));
     }
     if !restored {
         mark_restored(session, &me, &hold).await?;

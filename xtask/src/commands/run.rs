@@ -17,7 +17,7 @@ pub async fn run(args: &Run, session: &Session) -> anyhow::Result<u8> {
     require_confirmed(session)?;
     require_right_account(session).await?;
     let outputs = deployed_outputs(session).await?;
-    if let Some(commit) = ImageTag::parse(&outputs.service_docker_tag)
+    if let Some(commit) = ImageTag::parse(outputs.tag_of(args.launch.task.as_str()))
         .ok()
         .as_ref()
         .and_then(ImageTag::commit)

@@ -1,6 +1,7 @@
 //! `cargo xtask status`: one environment on one screen. Whatever cannot be read says so in its
 //! place, and the rest is shown all the same.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -44,6 +45,8 @@ enum Part<T> {
 #[derive(Debug, Serialize)]
 struct Deployed {
     service_docker_tag: String,
+    /// Tasks that were tried alone, each with its tag.
+    task_docker_tags: BTreeMap<String, String>,
     /// `subject, author, when`, as far as this clone knows the commit.
     commit: Option<String>,
     /// Commits of main that it lacks.
@@ -86,7 +89,7 @@ async fn gather(session: &Session) -> Status {
     };
     let (outputs, deployed) = match outputs {
         Ok(Some(outputs)) => {
-            let deployed = deployed(session, &outputs.service_docker_tag);
+            let deployed = deployed(session, &outputs);
             (Some(outputs), Part::Is(deployed))
         }
         Ok(None) => (None, Part::Nothing),
@@ -145,13 +148,15 @@ async fn gather(session: &Session) -> Status {
     }
 }
 
-fn deployed(session: &Session, tag: &str) -> Deployed {
+fn deployed(session: &Session, outputs: &Outputs) -> Deployed {
+    let tag = outputs.service_docker_tag.as_str();
     let parsed = ImageTag::parse(tag).ok();
     let commit = parsed.as_ref().and_then(ImageTag::commit);
     let git = session.git().ok();
     let about = commit.zip(git.as_ref());
     Deployed {
         service_docker_tag: tag.to_owned(),
+        task_docker_tags: outputs.task_docker_tags.clone(),
         commit: about.and_then(|(commit, git)| git.about(commit)),
         behind_main: about
             .and_then(|(commit, git)| git.behind_of(commit, &session.settings.main_branch)),
@@ -233,6 +238,9 @@ fn render(status: &Status) -> String {
                 "deployed",
                 format!("{}: {commit}{behind}", deployed.service_docker_tag),
             );
+            for (task, tag) in &deployed.task_docker_tags {
+                line("", format!("{task} alone: {tag}"));
+            }
         }
         Part::Nothing => line("deployed", "nothing".into()),
         Part::Unknown(why) => line("deployed", format!("unknown: {why}")),

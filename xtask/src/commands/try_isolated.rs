@@ -29,6 +29,7 @@ pub async fn run(args: &Try, session: &Session) -> anyhow::Result<u8> {
         goal: Goal::Isolated,
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: launch.author.clone(),
     };
@@ -74,7 +75,9 @@ async fn deployed(session: &Session) -> anyhow::Result<Outputs> {
 
 /// Says that changed Terraform is not part of this try.
 fn warn_about_infra(session: &Session, plan: &Plan, deployed: &Outputs) {
-    let tag = ImageTag::parse(&deployed.service_docker_tag).ok();
+    let task = plan.task.as_deref().unwrap_or_default();
+    let deployed = deployed.tag_of(task);
+    let tag = ImageTag::parse(deployed).ok();
     let commit = tag.as_ref().and_then(ImageTag::commit);
     let warning = match commit.and_then(|commit| changed_terraform(session, commit)) {
         Some(files) if files.is_empty() => return,
@@ -91,8 +94,7 @@ fn warn_about_infra(session: &Session, plan: &Plan, deployed: &Outputs) {
             )
         }
         None => format!(
-            "this clone does not have the commit that is deployed ({}): if Terraform differs from it in {}, that is not being tried",
-            deployed.service_docker_tag,
+            "this clone does not have the commit that is deployed ({deployed}): if Terraform differs from it in {}, that is not being tried",
             plan.sha.short()
         ),
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cli::{Release, Restore, Try};
+use crate::cli::{LaunchOptions, Release, Restore, Try};
 use crate::clients::terraform::SavedPlan;
 use crate::clients::terraform::outputs::Outputs;
 use crate::commands::release::release;
@@ -10,17 +10,19 @@ use crate::commands::run::{wait, wishes};
 use crate::commands::{try_isolated, watch};
 use crate::hold::record::Purpose;
 use crate::outcome::Verdict;
+use crate::plan::reach::Reach;
 use crate::plan::{Goal, Plan, Request};
 use crate::session::Session;
 use crate::steps::apply_terraform::{
-    apply_terraform, confirm, is_current, name_what_is_tried, plan_again, plan_from, plan_terraform,
+    Deployed, apply_terraform, confirm, is_current, name_what_is_tried, plan_again, plan_from,
+    plan_terraform,
 };
 use crate::steps::claim::{Claim, claim, me};
 use crate::steps::follow_task::follow_task;
-use crate::steps::launch_task::{launch_task, seek_task};
+use crate::steps::launch_task::{Sought, launch_task, seek_task};
 use crate::steps::preflight::preflight;
 use crate::steps::push_image::{PushedImage, publish};
-use crate::steps::require_paused::require_paused;
+use crate::steps::require_paused::{Paused, require_paused};
 use crate::steps::reserve::{Wanted, reserve};
 use crate::steps::stayed_deployed::stayed_deployed;
 use crate::ui::Step;
@@ -46,6 +48,7 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
         goal: Goal::Try,
         allow_dirty: true,
         reserves: args.hold,
+        only: args.only || session.settings.try_only,
         refresh: args.refresh,
         author: args.launch.author.clone(),
     };
@@ -62,16 +65,18 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
     let (image, mut change) =
         tokio::try_join!(publish(session, &plan), plan_from(session, &plan, args.yes))?;
     if !names(&plan, &change, &image) {
-        change = plan_terraform(session, &image.tag).await?;
+        change = plan_terraform(session, &plan.reach, &image.tag).await?;
     }
-    if let Some(basis) = &mut change.basis {
-        basis.content = image.content.clone();
+    if let (Some(basis), Some(content)) = (&mut change.basis, &image.content) {
+        let tag = change.tags.of(args.launch.task.as_str()).to_owned();
+        basis.contents.insert(tag, content.to_string());
     }
     confirm(session, &change, args.yes)?;
     let tried = Tried {
         args,
         image,
         change,
+        reach: plan.reach,
         looked,
         free: plan.free && !args.hold,
     };
@@ -87,9 +92,7 @@ pub async fn once(args: &Try, session: &Session) -> anyhow::Result<u8> {
 /// Does the change name this image, or one of the same content? What the compiler read may have given
 /// it another tag, and ECR may have lost the image that the definitions name.
 fn names(plan: &Plan, change: &SavedPlan, image: &PushedImage) -> bool {
-    let Some(tag) = change.tag() else {
-        return image.tag == plan.tag;
-    };
+    let tag = change.tags.of(plan.task.as_deref().unwrap_or_default());
     let by_content = tag != plan.tag.as_str() && image.tag == plan.tag;
     tag == image.tag.as_str() || (by_content && !image.is_new)
 }
@@ -99,6 +102,7 @@ struct Tried<'a> {
     args: &'a Try,
     image: PushedImage,
     change: SavedPlan,
+    reach: Reach,
     /// When auto-deploy was looked at first.
     looked: Instant,
     /// Nobody had the environment then.
@@ -157,48 +161,67 @@ async fn apply_and_run(
     let launch = &tried.args.launch;
     let (yes, tag) = (tried.args.yes, tried.image.tag.clone());
     let seek = async |outputs: &Outputs| {
-        let wishes = name_what_is_tried(wishes(launch, session), outputs, &tag);
+        let wishes =
+            name_what_is_tried(wishes(launch, session), outputs, launch.task.as_str(), &tag);
         seek_task(session, outputs, &launch.task, &wishes).await
     };
     let mut change = tried.change;
+    // The hold may be another one than preflight saw.
+    let reach = tried.reach.under(&claim.tried);
+    let same_reach = reach == tried.reach;
     // Where nothing is applied, one look is both: the one before the apply and the one before the
     // launch. Whether the plan is still true is asked beside it.
-    let only_look = match change.unchanged() {
+    let only_look = match change.unchanged().filter(|_| same_reach) {
         Some(outputs) => {
             let look =
                 async { tokio::try_join!(require_paused(session, claim, None), seek(outputs)) };
-            let (current, found) = tokio::join!(is_current(session, &change), look);
+            let (current, found) = tokio::join!(is_current(session, &change, &reach), look);
             current.then_some(found).transpose()?
         }
         None => None,
     };
     let (deployed, sought, paused) = match only_look {
         Some((paused, sought)) => {
-            let deployed = apply_terraform(session, change, tried.image, &paused, yes).await?;
+            let deployed =
+                apply_terraform(session, change, tried.image, &reach, &paused, yes).await?;
+            claim.note_tried(session, &deployed.outputs).await;
             (deployed, sought, paused)
         }
         None => {
-            // Nothing was to be applied, and that is no longer true.
-            if change.unchanged().is_some() {
-                change = plan_again(session, &tag, yes).await?;
+            // Nothing was to be applied, and that is no longer true; or others are deployed now than
+            // those that are to keep their image.
+            let is_past = change.unchanged().is_some() || !same_reach;
+            if is_past || !is_current(session, &change, &reach).await {
+                change = plan_again(session, &reach, &tag, yes).await?;
             }
             let paused = require_paused(session, claim, Some(tried.looked)).await?;
-            let deployed = apply_terraform(session, change, tried.image, &paused, yes).await?;
-            let (paused, sought) = tokio::try_join!(
-                require_paused(session, claim, None),
-                seek(&deployed.outputs)
-            )?;
+            let deployed =
+                apply_terraform(session, change, tried.image, &reach, &paused, yes).await?;
+            let look = async {
+                let outputs = &deployed.outputs;
+                tokio::try_join!(require_paused(session, claim, None), seek(outputs))
+            };
+            let note = claim.note_tried(session, &deployed.outputs);
+            let ((), look) = tokio::join!(note, look);
+            let (paused, sought) = look?;
             (deployed, sought, paused)
         }
     };
-    let running = launch_task(session, sought, Some(&paused)).await?;
-    let end = follow_task(
-        session,
-        &running,
-        wait(launch),
-        Some(&deployed.image.digest),
-    )
-    .await?;
+    follow(session, launch, sought, &paused, &deployed, claim).await
+}
+
+/// What was applied, from its launch to what became of it.
+async fn follow(
+    session: &Session,
+    launch: &LaunchOptions,
+    sought: Sought,
+    paused: &Paused,
+    deployed: &Deployed,
+    claim: &Claim,
+) -> anyhow::Result<Verdict> {
+    let running = launch_task(session, sought, Some(paused)).await?;
+    let digest = Some(&deployed.image.digest);
+    let end = follow_task(session, &running, wait(launch), digest).await?;
     let mut verdict = verdict(&end);
     if let Some(change) = stayed_deployed(session, claim, &deployed.outputs).await {
         verdict.also(&change);

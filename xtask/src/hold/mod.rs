@@ -5,6 +5,7 @@ pub mod record;
 
 use std::time::Duration;
 
+use crate::clients::terraform::tags::listed;
 use crate::failure::Problem;
 use process::Process;
 use record::{Hold, Moment, Purpose};
@@ -223,8 +224,12 @@ pub fn describe(hold: &Hold, now: Moment) -> String {
         Some(reason) => format!(": {reason}"),
         None => String::new(),
     };
+    let tried = match hold.tried.is_empty() {
+        true => String::new(),
+        false => format!("; tried alone: {}", listed(&hold.tried)),
+    };
     format!(
-        "{} {holds} {} ({} on {}) since {} ({} ago), {until}{reason}",
+        "{} {holds} {} ({} on {}) since {} ({} ago), {until}{reason}{tried}",
         hold.environment,
         hold.author,
         hold.identity,

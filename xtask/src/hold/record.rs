@@ -1,5 +1,6 @@
 //! What a hold says of itself: the JSON object beside the Terraform state.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,9 @@ pub struct Hold {
     /// Those of them that this hold disables, and release enables.
     pub pauses: Vec<String>,
     pub progress: Progress,
+    /// Tasks that were tried alone under this hold, and the tags that they have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tried: BTreeMap<String, String>,
     pub broke: Vec<Broken>,
 }
 
@@ -143,6 +147,7 @@ impl Hold {
             workflows: Vec::new(),
             pauses: Vec::new(),
             progress: Progress::Held,
+            tried: BTreeMap::new(),
             broke: Vec::new(),
         }
     }

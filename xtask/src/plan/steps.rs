@@ -6,6 +6,7 @@ use super::image::ImagePlan;
 use super::in_common::InCommon;
 use super::{Goal, Plan};
 use crate::clients::terraform::outputs::Outputs;
+use crate::clients::terraform::tags::{Tags, listed};
 use crate::names::short_tag;
 use crate::ui::Step;
 use crate::ui::event::{Decision, PlannedStep};
@@ -87,10 +88,10 @@ impl Plan {
                 self.why_applied(outputs)
             )),
             (InCommon::All(outputs, _), _) => Decision::Skip(self.why_applied(outputs)),
-            _ => Decision::Run(format!(
-                "terraform plan with service_docker_tag={}",
-                self.tag
-            )),
+            (InCommon::Inputs { tags, .. } | InCommon::Image { applied: tags, .. }, _) => {
+                Decision::Run(self.why_planned(tags))
+            }
+            (InCommon::Nothing, _) => Decision::Run(self.why_planned(&self.tags)),
         }
     }
 
@@ -101,9 +102,22 @@ impl Plan {
         }
     }
 
+    fn why_planned(&self, tags: &Tags) -> String {
+        let back = match self.taken_back.is_empty() {
+            true => String::new(),
+            false => format!("; takes back {}", listed(&self.taken_back)),
+        };
+        format!("terraform plan with {tags}{back}")
+    }
+
     fn why_applied(&self, outputs: &Outputs) -> String {
-        let tag = short_tag(&outputs.service_docker_tag);
-        if outputs.service_docker_tag == self.tag.as_str() {
+        let task = self.task.as_deref().unwrap_or_default();
+        let applied = outputs.tag_of(task);
+        let tag = match outputs.task_docker_tags.contains_key(task) {
+            true => format!("{} of {task} alone", short_tag(applied)),
+            false => short_tag(applied),
+        };
+        if applied == self.tag.as_str() {
             format!("{tag} is applied, and the state is as that apply left it")
         } else {
             format!(

@@ -7,6 +7,8 @@ use crate::settings::{self, Overrides};
 use crate::steps::sources::Known;
 use crate::ui::event::Decision;
 
+/// A try of one task alone.
+mod alone;
 /// What is run, skipped and asked about, and the tags.
 mod skips;
 
@@ -42,6 +44,7 @@ fn request(goal: Goal) -> Request {
         goal,
         allow_dirty: false,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     }
@@ -65,6 +68,8 @@ fn facts() -> Facts {
         terraform_changes: Ok(Vec::new()),
         same_compiler: false,
         same_content: Ok(None),
+        deployed: Ok(None),
+        lacks: None,
         applied: None,
         misleading: Vec::new(),
         identity: Ok(Identity {
@@ -118,6 +123,7 @@ fn a_try_runs_everything() {
         goal: Goal::Try,
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };
@@ -154,6 +160,7 @@ fn a_dirty_tree() {
     let request = Request {
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
         ..request(Goal::Publish)
@@ -260,6 +267,7 @@ fn all_problems_at_once() {
         goal: Goal::Try,
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };
@@ -287,6 +295,7 @@ fn without_credentials_there_is_one_problem_not_four() {
         goal: Goal::Try,
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };
@@ -300,6 +309,7 @@ fn a_branch_behind_main_is_warned_and_a_protected_environment_refuses() {
         goal: Goal::Try,
         allow_dirty: true,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };

@@ -4,6 +4,7 @@
 //! The record is a file of this machine and may be deleted at any time. A state that somebody else has
 //! written or a newer revision of the task means that it no longer stands.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use anyhow::Context as _;
 use crate::clients::own_files;
 use crate::clients::terraform::Basis;
 use crate::clients::terraform::outputs::Outputs;
+use crate::clients::terraform::tags::Tags;
 use crate::plan::in_common::{Applied, Standing};
 use crate::session::Session;
 
@@ -42,15 +44,18 @@ pub async fn still_stands(session: &Session, task: &str) -> Option<Standing> {
 /// a success: a record that cannot be written costs the next call its plan, and no more.
 pub async fn remember(session: &Session, basis: &Basis, outputs: &Outputs) -> anyhow::Result<()> {
     let state = session.aws().await.state(basis.inputs.place.clone());
-    let (in_state, version) = state.outputs().await?;
+    let Some((in_state, version)) = state.outputs().await? else {
+        return Ok(());
+    };
     // Somebody else may have applied in this very moment.
     if Outputs::read(&in_state)? != *outputs {
         return Ok(());
     }
+    let tags = outputs.tags();
     let applied = Applied {
         inputs: basis.inputs.hash.clone(),
-        tag: basis.tag.to_string(),
-        content: basis.content.as_ref().map(ToString::to_string),
+        contents: in_use(&basis.contents, &tags),
+        tags,
         place: basis.inputs.place.clone(),
         version,
         outputs: outputs.clone(),
@@ -58,6 +63,13 @@ pub async fn remember(session: &Session, basis: &Basis, outputs: &Outputs) -> an
     };
     let text = serde_json::to_vec_pretty(&applied).context("the record of an apply")?;
     own_files::write(&file(session), &text)
+}
+
+/// The contents of the images that some definition names.
+fn in_use(contents: &BTreeMap<String, String>, tags: &Tags) -> BTreeMap<String, String> {
+    let mut contents = contents.clone();
+    contents.retain(|tag, _| *tag == tags.all || tags.own.values().any(|own| own == tag));
+    contents
 }
 
 /// In the data directory, which each environment and the sandbox have of their own.

@@ -1,18 +1,22 @@
 //! Plan while the image is built, apply when it is in: the task definitions of the environment.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::SystemTime;
 
 use crate::clients::state::Version;
 use crate::clients::terraform::outputs::Outputs;
+use crate::clients::terraform::tags::{Tags, listed};
 use crate::clients::terraform::{Basis, Reading, Said, SavedPlan, StalePlan, Thoroughness};
 use crate::failure::{Problem, all_clear};
 use crate::names::{ImageTag, short_tag};
 use crate::plan::Plan;
 use crate::plan::in_common::InCommon;
+use crate::plan::reach::Reach;
 use crate::session::Session;
 use crate::steps::applied::remember;
 use crate::steps::launch_task::Wishes;
+use crate::steps::own_tags::deployed;
 use crate::steps::push_image::PushedImage;
 use crate::steps::require_paused::Paused;
 use crate::steps::saved_plan;
@@ -27,8 +31,13 @@ pub struct Deployed {
 
 /// The deployed definition may name another commit of the same content: then the task is told which
 /// one is tried, for its log. A wish of the user's own goes first.
-pub fn name_what_is_tried(mut wishes: Wishes, outputs: &Outputs, tried: &ImageTag) -> Wishes {
-    if outputs.service_docker_tag != tried.as_str() {
+pub fn name_what_is_tried(
+    mut wishes: Wishes,
+    outputs: &Outputs,
+    task: &str,
+    tried: &ImageTag,
+) -> Wishes {
+    if outputs.tag_of(task) != tried.as_str() {
         let variable = ("SERVICE_DOCKER_TAG".to_owned(), tried.to_string());
         wishes.environment.insert(0, variable);
     }
@@ -36,13 +45,25 @@ pub fn name_what_is_tried(mut wishes: Wishes, outputs: &Outputs, tried: &ImageTa
 }
 
 /// `terraform init` when needed, then a saved plan. Changes nothing, so that it may run beside the build.
-pub async fn plan_terraform(session: &Session, tag: &ImageTag) -> anyhow::Result<SavedPlan> {
-    planned(session, tag, Thoroughness::FULL).await
+pub async fn plan_terraform(
+    session: &Session,
+    reach: &Reach,
+    tag: &ImageTag,
+) -> anyhow::Result<SavedPlan> {
+    let deployed = match reach {
+        Reach::Whole => None,
+        Reach::Only { .. } => deployed(session).await?,
+    };
+    let tags = reach.tags(tag.as_str(), deployed.as_ref().map(|it| &it.tags));
+    let seen = deployed.and_then(|deployed| deployed.seen);
+    planned(session, &tags, seen, Thoroughness::FULL).await
 }
 
+/// `seen` is the state that the tags were read from, if they were.
 async fn planned(
     session: &Session,
-    tag: &ImageTag,
+    tags: &Tags,
+    seen: Option<Version>,
     how: Thoroughness,
 ) -> anyhow::Result<SavedPlan> {
     // Also for what has no preflight of its own: a release.
@@ -68,12 +89,17 @@ async fn planned(
     // Before the plan: a file that changes from here on makes the next loop plan again, and a state
     // that does makes this plan one of the past.
     let now = SystemTime::now();
-    let (inputs, state) = tokio::join!(session.plan_inputs(), state_now(session));
-    let mut plan = saved_plan::make(session, &terraform, tag, how).await?;
+    let state = async {
+        match seen {
+            Some(seen) => Some(seen),
+            None => state_now(session).await,
+        }
+    };
+    let (inputs, state) = tokio::join!(session.plan_inputs(), state);
+    let mut plan = saved_plan::make(session, &terraform, tags, how).await?;
     plan.basis = inputs.map(|inputs| Basis {
         inputs,
-        tag: tag.clone(),
-        content: None,
+        contents: BTreeMap::new(),
         refreshed: now,
     });
     plan.state = state;
@@ -88,19 +114,25 @@ async fn state_now(session: &Session) -> Option<Version> {
 
 /// Is the plan still one of the present, now that the environment is ours? Nothing was held while it
 /// was made. Terraform itself refuses a plan of changes that has become stale; one of nothing it is not
-/// shown again.
-pub async fn is_current(session: &Session, plan: &SavedPlan) -> bool {
+/// shown again, and one for a task alone has tags in it that were read before Terraform looked.
+pub async fn is_current(session: &Session, plan: &SavedPlan, reach: &Reach) -> bool {
     let changes = plan.unchanged().is_none();
-    changes || (plan.state.is_some() && plan.state == state_now(session).await)
+    let is_judged = changes && *reach == Reach::Whole;
+    is_judged || (plan.state.is_some() && plan.state == state_now(session).await)
 }
 
 /// Another plan, for one that is not current.
-pub async fn plan_again(session: &Session, tag: &ImageTag, yes: bool) -> anyhow::Result<SavedPlan> {
+pub async fn plan_again(
+    session: &Session,
+    reach: &Reach,
+    tag: &ImageTag,
+    yes: bool,
+) -> anyhow::Result<SavedPlan> {
     session.reporter.warning(
         Step::Plan,
         "the state is no longer the one that this was planned from: planning again",
     );
-    let plan = plan_terraform(session, tag).await?;
+    let plan = plan_terraform(session, reach, tag).await?;
     confirm(session, &plan, yes)?;
     Ok(plan)
 }
@@ -115,7 +147,7 @@ pub async fn plan_from(session: &Session, plan: &Plan, yes: bool) -> anyhow::Res
             Reading::Values
         },
     };
-    let (tag, how, refreshed) = match &plan.in_common {
+    let (tags, how, refreshed) = match &plan.in_common {
         InCommon::All(outputs, state) => {
             session.reporter.skipped(Step::Plan, plan.terraform().why());
             return Ok(SavedPlan::as_applied((**outputs).clone(), state.clone()));
@@ -124,11 +156,13 @@ pub async fn plan_from(session: &Session, plan: &Plan, yes: bool) -> anyhow::Res
         InCommon::Image { applied, refreshed } => {
             (applied, how(Reading::SameImages), Some(*refreshed))
         }
-        InCommon::Inputs { refreshed } => (&plan.tag, how(Reading::NewImages), Some(*refreshed)),
-        InCommon::Nothing => (&plan.tag, Thoroughness::FULL, None),
+        InCommon::Inputs { tags, refreshed } => (tags, how(Reading::NewImages), Some(*refreshed)),
+        InCommon::Nothing => (&plan.tags, Thoroughness::FULL, None),
     };
-    let mut saved = planned(session, tag, how).await?;
+    let seen = plan.seen.clone().filter(|_| plan.reach != Reach::Whole);
+    let mut saved = planned(session, tags, seen, how).await?;
     if let Some(basis) = &mut saved.basis {
+        basis.contents.clone_from(&plan.contents);
         basis.refreshed = refreshed.unwrap_or(basis.refreshed);
     }
     Ok(saved)
@@ -199,6 +233,7 @@ pub async fn apply_terraform(
     session: &Session,
     plan: SavedPlan,
     image: PushedImage,
+    reach: &Reach,
     paused: &Paused,
     yes: bool,
 ) -> anyhow::Result<Deployed> {
@@ -206,12 +241,26 @@ pub async fn apply_terraform(
         Err(error) if error.downcast_ref::<StalePlan>().is_some() => {
             let why = format!("{StalePlan}: planning again");
             session.reporter.warning(Step::Apply, why);
-            let plan = plan_terraform(session, &image.tag).await?;
+            let plan = plan_terraform(session, reach, &image.tag).await?;
             confirm(session, &plan, yes)?;
             apply_once(session, plan, &image, paused).await
         }
         applied => applied,
     }
+}
+
+/// What the next call goes on from is in the outputs.
+fn require_known(tags: &Tags, outputs: &Outputs) -> Result<(), Problem> {
+    if tags.own == outputs.task_docker_tags {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        format!(
+            "{} got tags of their own, but the output task_docker_tags does not say so",
+            listed(&tags.own)
+        ),
+        "the output must be what the variable is: see infra/ecs-tasks/README.md",
+    ))
 }
 
 async fn apply_once(
@@ -223,6 +272,7 @@ async fn apply_once(
     // No await from here to the report: a watch that gives up a loop sees an apply that has begun.
     session.interrupt.check("the apply: nothing was changed")?;
     let basis = plan.basis.clone();
+    let tags = plan.tags.clone();
     if plan.change.is_empty() {
         session.reporter.skipped(Step::Apply, "nothing changes");
     }
@@ -247,14 +297,19 @@ async fn apply_once(
         })
         .await?;
     if let Some(timer) = timer {
+        let own = match outputs.task_docker_tags.is_empty() {
+            true => String::new(),
+            false => format!("; alone: {}", listed(&outputs.task_docker_tags)),
+        };
         session.reporter.finished(
             &timer,
             format!(
-                "service_docker_tag is {}",
+                "service_docker_tag is {}{own}",
                 short_tag(&outputs.service_docker_tag)
             ),
         );
     }
+    require_known(&tags, &outputs)?;
     if let Some(basis) = basis
         && let Err(error) = remember(session, &basis, &outputs).await
     {

@@ -1,10 +1,12 @@
 //! An environment for one process: under a hold of the same person, or by a claim of its own that
 //! is renewed while the process lives and given back when it ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clients::hold::{Holds, Stored, Written};
 use crate::clients::process::seen;
+use crate::clients::terraform::outputs::Outputs;
 use crate::failure::Problem;
 use crate::hold::process::Process;
 use crate::hold::record::{Hold, Moment, Purpose};
@@ -28,6 +30,8 @@ pub struct Claim {
     id: String,
     /// Made by this process for its own duration; a person's hold outlives the process.
     own: bool,
+    /// Tasks that were tried alone under a person's hold, with their tags.
+    pub tried: BTreeMap<String, String>,
     renewer: tokio::task::JoinHandle<()>,
 }
 
@@ -201,6 +205,7 @@ impl Claim {
             holds: holds.clone(),
             id: hold.id.clone(),
             own: false,
+            tried: hold.tried.clone(),
             renewer: renew(holds.clone(), hold.id.clone(), lease),
         })
     }
@@ -212,6 +217,7 @@ impl Claim {
             holds,
             id,
             own: true,
+            tried: BTreeMap::new(),
         }
     }
 
@@ -235,6 +241,41 @@ impl Claim {
             )),
             Ok(Found::Garbled(why)) => Err(unknown(&why)),
             Err(error) => Err(unknown(&as_problem(&error).message)),
+        }
+    }
+
+    /// After an apply: what is deployed for single tasks is of this hold now, since everything else was
+    /// taken back. A claim of a process ends before another try could go on from it.
+    pub async fn note_tried(&self, session: &Session, outputs: &Outputs) {
+        let tried = &outputs.task_docker_tags;
+        if self.own || self.tried == *tried {
+            return;
+        }
+        let note = async {
+            let mut rounds = RACE.rounds(&Interrupt::never(), "noting what is tried alone");
+            while rounds.again().await? {
+                let stored = self.holds.read().await?;
+                let Found::Record(hold) = &stored.found else {
+                    return Ok(());
+                };
+                if hold.id != self.id {
+                    return Ok(());
+                }
+                let noted = Hold {
+                    tried: tried.clone(),
+                    ..hold.clone()
+                };
+                if self.holds.write(&noted.marked(), &stored).await? == Written::Done {
+                    return Ok(());
+                }
+            }
+            anyhow::bail!("others were faster each time")
+        };
+        if let Err(error) = note.await {
+            session.reporter.warning(
+                Step::Hold,
+                format!("the hold does not say what is tried alone, so that the next try takes it back: {error:#}"),
+            );
         }
     }
 

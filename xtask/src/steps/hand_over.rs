@@ -45,6 +45,7 @@ pub async fn build_to_file(session: &Session, file: &Path) -> anyhow::Result<(Im
         goal: Goal::Publish,
         allow_dirty: false,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };

@@ -65,6 +65,8 @@ pub async fn isolate(
         .task_definitions
         .insert(task.to_string(), arn.clone());
     outputs.service_docker_tag = image.tag.to_string();
+    // Its definition names the image by its digest.
+    outputs.task_docker_tags.clear();
     Ok(Isolated { outputs, arn })
 }
 

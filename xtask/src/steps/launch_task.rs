@@ -82,7 +82,7 @@ pub async fn seek_task(
         .get(name.as_str())
         .and_then(|names| names.first())
         .context("the output container_names does not name the task's container")?;
-    let asked = asked(outputs, arn, container, wishes);
+    let asked = asked(outputs, name, arn, container, wishes);
     let request = request_of(&asked)?;
     let (definition, known) = session
         .interrupt
@@ -93,6 +93,7 @@ pub async fn seek_task(
             )
         })
         .await?;
+    require_own_image(outputs, name, &definition, container)?;
     Ok(Sought {
         name: name.clone(),
         outputs: outputs.clone(),
@@ -102,6 +103,30 @@ pub async fn seek_task(
         request,
         known,
     })
+}
+
+/// A root that takes a tag of a single task and does nothing with it would have another image run.
+fn require_own_image(
+    outputs: &Outputs,
+    name: &TaskName,
+    definition: &TaskDefinition,
+    container: &str,
+) -> Result<(), Problem> {
+    let Some(tag) = outputs.task_docker_tags.get(name.as_str()) else {
+        return Ok(());
+    };
+    let mut containers = definition.containers.iter();
+    let image = containers
+        .find(|candidate| candidate.name == *container)
+        .map(|own| own.image.as_str())
+        .unwrap_or_default();
+    if image.ends_with(&format!(":{tag}")) {
+        return Ok(());
+    }
+    Err(Problem::failed(
+        format!("{name} is to run {tag} alone, but its definition names {image}"),
+        "the Terraform of its definition must take its tag from task_docker_tags: see infra/ecs-tasks/README.md",
+    ))
 }
 
 /// Starts the task, or attaches to it. With `paused`, auto-deploy was seen paused just now; a plain

@@ -14,6 +14,7 @@ pub mod hand_over;
 pub mod isolate;
 pub mod launch_task;
 pub mod make_image;
+pub mod own_tags;
 pub mod preflight;
 pub mod protected;
 pub mod push_image;

@@ -7,6 +7,7 @@ use crate::failure::{Problem, all_clear};
 use crate::hold::Standing;
 use crate::names::{ContentTags, Digest, ImageTag};
 use crate::plan::image::{SameContent, tag_of};
+use crate::plan::reach::Deployed;
 use crate::plan::{Facts, Goal, Plan, Request, plan};
 use crate::session::{Session, env_var};
 use crate::settings::Recipe;
@@ -14,6 +15,7 @@ use crate::steps::applied::still_stands;
 use crate::steps::claim::{me, stand};
 use crate::steps::compile::build_inputs;
 use crate::steps::content::find_same_content;
+use crate::steps::own_tags::{deployed, in_state, lacks};
 use crate::steps::require_paused::{self, own_run};
 use crate::steps::sources::{Known, Sources, image_sources, uncommitted_terraform};
 use crate::ui::Step;
@@ -103,10 +105,17 @@ async fn gather(session: &Session, request: &Request) -> Facts {
         }
     };
     let applied = async {
-        match &request.task {
+        let applied = match &request.task {
             Some(task) if deploys && !request.refresh => still_stands(session, task).await,
             _ => None,
-        }
+        };
+        let deployed = match &applied {
+            Some(standing) => Ok(Some(Deployed::of(&standing.applied))),
+            None if request.only => deployed(session).await,
+            None if deploys => in_state(session).await,
+            None => Ok(None),
+        };
+        (applied, deployed)
     };
     let (
         identity,
@@ -117,7 +126,7 @@ async fn gather(session: &Session, request: &Request) -> Facts {
         holder,
         docker,
         terraform,
-        applied,
+        (applied, deployed),
         (same_compiler, same_content),
     ) = tokio::join!(
         aws.identity(),
@@ -144,6 +153,8 @@ async fn gather(session: &Session, request: &Request) -> Facts {
         same_compiler,
         same_content,
         applied,
+        deployed: deployed.map_err(|error| as_problem(&error)),
+        lacks: request.only.then(|| lacks(settings)).flatten(),
         identity: identity.map_err(|error| as_problem(&error)),
         repository,
         published,

@@ -142,6 +142,7 @@ fn in_place_of(session: &Session, new: Hold, take: Take, wanted: &Wanted) -> Hol
             reason: wanted.reason.clone().or_else(|| old.reason.clone()),
             workflows: old.workflows.clone(),
             progress: Progress::Held,
+            tried: old.tried.clone(),
             ..new.inherit(&old)
         },
         Take::Replace(old) => new.inherit(&old),

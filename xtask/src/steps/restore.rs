@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use xshell::{Shell, cmd};
 
+use crate::clients::terraform::tags::listed;
 use crate::failure::Problem;
 use crate::names::ImageTag;
+use crate::plan::reach::Reach;
 use crate::plan::{Goal, Plan, Request};
 use crate::session::Session;
 use crate::settings::{self, Overrides, Settings};
 use crate::steps::apply_terraform::{apply_terraform, plan_terraform};
 use crate::steps::attest::require_attested;
 use crate::steps::claim::Claim;
+use crate::steps::own_tags::in_state;
 use crate::steps::preflight::preflight;
 use crate::steps::push_image::{PushedImage, publish};
 use crate::steps::require_paused::require_paused;
@@ -82,6 +85,7 @@ pub async fn deploy_commit(
         goal: Goal::Publish,
         allow_dirty: false,
         reserves: false,
+        only: false,
         refresh: false,
         author: None,
     };
@@ -94,12 +98,26 @@ pub async fn deploy_commit(
     };
     require_attested(&there, &image).await?;
     let tag = image.tag.clone();
+    say_what_goes(&there).await;
     let looked = std::time::Instant::now();
-    let change = plan_terraform(&there, &tag).await?;
+    let change = plan_terraform(&there, &Reach::Whole, &tag).await?;
     let paused = require_paused(&there, claim, Some(looked)).await?;
     // Nobody is asked: what is restored was deployed before.
-    let deployed = apply_terraform(&there, change, image, &paused, true).await?;
+    let deployed = apply_terraform(&there, change, image, &Reach::Whole, &paused, true).await?;
     Ok(deployed.outputs.service_docker_tag)
+}
+
+/// Of what single tasks had alone nothing stays. It is only said: the plan is what takes it back.
+async fn say_what_goes(session: &Session) {
+    if let Ok(Some(deployed)) = in_state(session).await
+        && !deployed.tags.own.is_empty()
+    {
+        let back = listed(&deployed.tags.own);
+        session.reporter.detail(
+            Step::Restore,
+            format!("takes back what was tried alone: {back}"),
+        );
+    }
 }
 
 /// An image that only its push could have made.

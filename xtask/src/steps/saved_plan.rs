@@ -4,24 +4,26 @@
 use serde_json::Value;
 
 use crate::clients::terraform::provider::Provider;
+use crate::clients::terraform::tags::Tags;
 use crate::clients::terraform::{SavedPlan, Terraform, Thoroughness};
 use crate::failure::{Kind, exit_code};
-use crate::names::ImageTag;
 use crate::session::Session;
+use crate::steps::own_tags::takes_own;
 use crate::ui::Step;
 
 /// Changes nothing, so that whatever goes wrong with our provider is done again in the ordinary way.
 pub async fn make(
     session: &Session,
     terraform: &Terraform,
-    tag: &ImageTag,
+    tags: &Tags,
     how: Thoroughness,
 ) -> anyhow::Result<SavedPlan> {
     let plan = async |provider: Option<&Provider>| {
         let on_line = |line: &str| session.reporter.output(Step::Plan, line);
-        let tag = Some(tag.as_str());
+        let takes_own = takes_own(&session.settings).variable;
         let interrupt = &session.interrupt;
-        terraform.plan(tag, how, provider, interrupt, on_line).await
+        let plan = terraform.plan(tags, takes_own, how, provider, interrupt, on_line);
+        plan.await
     };
     let Some(mut provider) = start(session, terraform).await else {
         return plan(None).await;

@@ -1,6 +1,7 @@
 //! After a run: is what was deployed for it still deployed?
 
 use crate::clients::terraform::outputs::Outputs;
+use crate::clients::terraform::tags::listed;
 use crate::session::Session;
 use crate::steps::claim::Claim;
 
@@ -49,6 +50,15 @@ fn differs(expected: &Outputs, now: &Outputs) -> Option<String> {
             now.service_docker_tag, expected.service_docker_tag
         ));
     }
+    if expected.task_docker_tags != now.task_docker_tags {
+        return Some(match now.task_docker_tags.is_empty() {
+            true => "no task has a tag of its own any more".to_owned(),
+            false => format!(
+                "the tasks with a tag of their own are {}",
+                listed(&now.task_docker_tags)
+            ),
+        });
+    }
     let changed: Vec<&str> = expected
         .task_definitions
         .iter()
@@ -79,6 +89,7 @@ mod tests {
             task_definitions: BTreeMap::from(definitions),
             container_names: BTreeMap::new(),
             service_docker_tag: tag.into(),
+            task_docker_tags: BTreeMap::new(),
         }
     }
 
@@ -93,6 +104,17 @@ mod tests {
         assert_eq!(
             differs(&ours, &outputs("a", "2")).unwrap(),
             "diagnose changed"
+        );
+        let taken_back = outputs("a", "2");
+        let mut alone = taken_back.clone();
+        alone.task_docker_tags = BTreeMap::from([("diagnose".into(), "b".into())]);
+        assert_eq!(
+            differs(&alone, &taken_back).unwrap(),
+            "no task has a tag of its own any more"
+        );
+        assert_eq!(
+            differs(&ours, &alone).unwrap(),
+            "the tasks with a tag of their own are diagnose (b)"
         );
     }
 }

@@ -26,6 +26,7 @@
 //! - `tools`: the pinned Terraform, fetched and refused
 //! - `hold`: who has the environment, and what that refuses
 //! - `isolated`: a try beside what is deployed
+//! - `only`: one task tried alone, and taken back
 //! - `layouts`: what runs is what is written, in repositories that are laid out otherwise
 //! - `release`: what a branch did is put back
 //! - `races`: two at once, at the worst moment
@@ -79,6 +80,7 @@ mod many;
 mod ministack;
 mod never_started;
 mod new_task;
+mod only;
 mod phases;
 mod policies;
 mod protected;

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::tags::{OWN, Tags};
 use crate::failure::Problem;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Outputs {
     pub container_names: BTreeMap<String, Vec<String>>,
     /// The image tag that is deployed.
     pub service_docker_tag: String,
+    /// Task → the tag that it has instead; a root that does not know them has none.
+    #[serde(default)]
+    pub task_docker_tags: BTreeMap<String, String>,
 }
 
 impl Outputs {
@@ -40,6 +44,10 @@ impl Outputs {
             task_definitions: take(outputs, "task_definitions", &mut missing),
             container_names: take(outputs, "container_names", &mut missing),
             service_docker_tag: take(outputs, "service_docker_tag", &mut missing),
+            task_docker_tags: match outputs.get(OWN) {
+                Some(_) => take(outputs, OWN, &mut missing),
+                None => BTreeMap::new(),
+            },
         };
         if missing.is_empty() {
             return Ok(read);
@@ -49,6 +57,19 @@ impl Outputs {
             "the outputs are a contract: see infra/ecs-tasks/README.md; deploy once if outputs.tf is newer than the state",
         )
         .into())
+    }
+
+    pub fn tags(&self) -> Tags {
+        Tags {
+            all: self.service_docker_tag.clone(),
+            own: self.task_docker_tags.clone(),
+        }
+    }
+
+    /// The tag that one task runs.
+    pub fn tag_of(&self, task: &str) -> &str {
+        let own = self.task_docker_tags.get(task);
+        own.unwrap_or(&self.service_docker_tag)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was planned, and what it was made of.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -10,8 +11,8 @@ use super::change::PlannedChange;
 use super::inputs::Inputs;
 use super::outputs::Outputs;
 use super::provider::Provider;
+use super::tags::Tags;
 use crate::clients::state::Version;
-use crate::names::ImageTag;
 
 /// Its name in the folder.
 pub const FILE: &str = "saved.tfplan";
@@ -22,6 +23,8 @@ pub struct SavedPlan {
     /// None when nothing had to be planned.
     folder: Option<PrivateFolder>,
     pub change: PlannedChange,
+    /// What the definitions name afterwards.
+    pub tags: Tags,
     /// None when nobody can tell, or when nothing was planned.
     pub basis: Option<Basis>,
     /// The state that it was made from; None when nobody can tell.
@@ -34,18 +37,18 @@ pub struct SavedPlan {
 #[derive(Debug, Clone)]
 pub struct Basis {
     pub inputs: Inputs,
-    pub tag: ImageTag,
-    /// The content of the image, which other tags may have as well.
-    pub content: Option<ImageTag>,
+    /// Tag → the content of its image, which other tags may have as well.
+    pub contents: BTreeMap<String, String>,
     /// When all that exists was last compared with the state.
     pub refreshed: SystemTime,
 }
 
 impl SavedPlan {
-    pub fn new(folder: PrivateFolder, change: PlannedChange) -> Self {
+    pub fn new(folder: PrivateFolder, change: PlannedChange, tags: Tags) -> Self {
         SavedPlan {
             folder: Some(folder),
             change,
+            tags,
             basis: None,
             state: None,
             provider: None,
@@ -56,6 +59,7 @@ impl SavedPlan {
     pub fn as_applied(outputs: Outputs, state: Version) -> Self {
         SavedPlan {
             folder: None,
+            tags: outputs.tags(),
             change: PlannedChange {
                 outputs: Some(outputs),
                 ..PlannedChange::default()
@@ -70,15 +74,6 @@ impl SavedPlan {
     pub fn unchanged(&self) -> Option<&Outputs> {
         let outputs = self.change.outputs.as_ref();
         outputs.filter(|_| self.change.is_empty())
-    }
-
-    /// The tag that the definitions name afterwards; None when nobody can tell.
-    pub fn tag(&self) -> Option<&str> {
-        let planned = self.basis.as_ref().map(|basis| basis.tag.as_str());
-        let applied = self
-            .unchanged()
-            .map(|outputs| outputs.service_docker_tag.as_str());
-        planned.or(applied)
     }
 
     pub fn file(&self) -> anyhow::Result<PathBuf> {

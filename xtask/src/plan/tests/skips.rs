@@ -31,8 +31,11 @@ fn applied(tag: &str, content: Option<&str>, inputs: &str) -> in_common::Standin
     in_common::Standing {
         applied: in_common::Applied {
             inputs: inputs.into(),
-            tag: tag.into(),
-            content: content.map(str::to_owned),
+            tags: Tags::for_all(tag),
+            contents: content
+                .map(|it| (tag.to_owned(), it.to_owned()))
+                .into_iter()
+                .collect(),
             place: place.clone(),
             version: Version {
                 etag: "e".into(),

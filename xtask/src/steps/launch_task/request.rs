@@ -12,7 +12,13 @@ use crate::record::{LaunchRecord, run_id};
 
 /// The call, but for what tells it from other calls: the tags with its run, and the token. The command is
 /// what is put behind the definition's own one, which the revision settles.
-pub fn asked(outputs: &Outputs, definition: &str, container: &str, wishes: &Wishes) -> Launch {
+pub fn asked(
+    outputs: &Outputs,
+    task: &TaskName,
+    definition: &str,
+    container: &str,
+    wishes: &Wishes,
+) -> Launch {
     let mut environment = vec![("TASK_AUTHOR".to_owned(), wishes.author.clone())];
     environment.extend(wishes.environment.iter().cloned());
     Launch {
@@ -30,7 +36,7 @@ pub fn asked(outputs: &Outputs, definition: &str, container: &str, wishes: &Wish
         started_by: wishes.author.clone(),
         tags: vec![(
             "xtask-image-tag".to_owned(),
-            outputs.service_docker_tag.clone(),
+            outputs.tag_of(task.as_str()).to_owned(),
         )],
         client_token: String::new(),
     }
@@ -95,7 +101,12 @@ mod tests {
             task_definitions: std::collections::BTreeMap::new(),
             container_names: std::collections::BTreeMap::new(),
             service_docker_tag: "tag".into(),
+            task_docker_tags: std::collections::BTreeMap::new(),
         }
+    }
+
+    fn job() -> TaskName {
+        TaskName::parse("job").unwrap()
     }
 
     fn wishes() -> Wishes {
@@ -111,7 +122,7 @@ mod tests {
     const ARN: &str = "arn:aws:ecs:us-east-1:1:task-definition/api-test-job:3";
 
     fn request(outputs: &Outputs, wishes: &Wishes) -> String {
-        request_of(&asked(outputs, ARN, "job", wishes)).unwrap()
+        request_of(&asked(outputs, &job(), ARN, "job", wishes)).unwrap()
     }
 
     #[test]
@@ -125,7 +136,7 @@ mod tests {
         };
         assert_eq!(same, request(&outputs(), &again));
         // Whatever is ever added to the call.
-        let call = serde_json::to_value(asked(&outputs(), ARN, "job", &wishes())).unwrap();
+        let call = serde_json::to_value(asked(&outputs(), &job(), ARN, "job", &wishes())).unwrap();
         for (key, value) in call.as_object().unwrap() {
             let mut other = call.clone();
             other[key] = match value {
@@ -145,13 +156,17 @@ mod tests {
     #[test]
     fn the_environments_network_and_platform_are_part_of_it() {
         let same = request(&outputs(), &wishes());
-        let changed: [fn(&mut Outputs); 6] = [
+        let changed: [fn(&mut Outputs); 7] = [
             |outputs| outputs.cluster = "another".into(),
             |outputs| outputs.subnets = vec!["subnet-2".into()],
             |outputs| outputs.security_groups = Vec::new(),
             |outputs| outputs.assign_public_ip = true,
             |outputs| outputs.platform_version = "LATEST".into(),
             |outputs| outputs.service_docker_tag = "another".into(),
+            |outputs| {
+                let own = ("job".to_owned(), "its own".to_owned());
+                outputs.task_docker_tags.extend([own]);
+            },
         ];
         for (number, change) in changed.into_iter().enumerate() {
             let mut other = outputs();
@@ -167,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_record_has_the_call_and_what_tells_it_from_others() {
-        let name = TaskName::parse("job").unwrap();
-        let launch = asked(&outputs(), ARN, "job", &wishes());
+        let name = job();
+        let launch = asked(&outputs(), &name, ARN, "job", &wishes());
         let run = Some("20260102-030405-1a2b3c".to_owned());
         let record = new_record(&name, "test", launch, "request".into(), run);
         assert_eq!(record.image_tag, "tag");
