@@ -74,6 +74,8 @@ impl Case {
 pub enum Contender {
     Classic,
     Try,
+    /// Terraform starts the provider each time: `--no-reattach`.
+    TryOrdinary,
     /// The sandbox runs the tasks as processes.
     TryWithoutDocker,
     Floor,
@@ -211,6 +213,8 @@ fn main() {
                 for case in Case::ALL {
                     // Whoever goes first finds the machine as the one before has left it.
                     let mut order = bench.contenders();
+                    let plans = matches!(case, Case::OneLine | Case::Terraform);
+                    order.retain(|one| plans || *one != Contender::TryOrdinary);
                     // Which engine the sandbox has tells nothing of AWS.
                     order.retain(|one| profile == near || *one != Contender::TryWithoutDocker);
                     let first = round as usize % order.len();

@@ -93,14 +93,15 @@ fn of(
 pub fn table(measured: &[Measured], cli: f64) -> String {
     let mut text = format!(
         "Medians in seconds. The AWS CLI needs {cli:.2} s to start, and the classic chain starts it {CLI_CALLS} times: `- CLI` leaves that out.\n\n\
-         | profile | definitions | changed | classic | - CLI | its apply | try | floor | classic : try | try - floor | without Docker | try : without Docker | trips to RunTask | kB |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+         | profile | definitions | changed | classic | - CLI | its apply | try | try, ordinary | floor | classic : try | ordinary : try | try - floor | without Docker | try : without Docker | trips to RunTask | kB |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     let mut steps = String::new();
     for group in groups(measured) {
-        let [classic, tried, without_docker, floor] = [
+        let [classic, tried, ordinary, without_docker, floor] = [
             Contender::Classic,
             Contender::Try,
+            Contender::TryOrdinary,
             Contender::TryWithoutDocker,
             Contender::Floor,
         ]
@@ -113,13 +114,15 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
         let (profile, size, case) = group;
         let _ = writeln!(
             text,
-            "| {profile} | {size} | {} | {:.2} | {:.2} | {apply:.2} | {:.2} | {:.2} | {:.1} | {:.2} | {} | {} | {} / {} / {} | {:.0} / {:.0} / {:.0} |",
+            "| {profile} | {size} | {} | {:.2} | {:.2} | {apply:.2} | {:.2} | {} | {:.2} | {:.1} | {} | {:.2} | {} | {} | {} / {} / {} | {:.0} / {:.0} / {:.0} |",
             case.name(),
             classic.seconds,
             classic.seconds - CLI_CALLS * cli,
             tried.seconds,
+            number(ordinary.seconds),
             floor.seconds,
             classic.seconds / tried.seconds,
+            number(ordinary.seconds / tried.seconds),
             tried.seconds - floor.seconds,
             number(without_docker.seconds),
             number(tried.seconds / without_docker.seconds),
@@ -133,6 +136,7 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
         for (name, contender) in [
             ("classic", &classic),
             ("try", &tried),
+            ("try, ordinary", &ordinary),
             ("try without Docker", &without_docker),
             ("floor", &floor),
         ] {
@@ -179,7 +183,7 @@ pub fn document(measured: &[Measured], cli: f64) -> Value {
             };
             json!({
                 "profile": profile, "task_definitions": size, "case": case.name(),
-                "classic": contender(Contender::Classic), "try": contender(Contender::Try), "try_without_docker": contender(Contender::TryWithoutDocker), "floor": contender(Contender::Floor),
+                "classic": contender(Contender::Classic), "try": contender(Contender::Try), "try_ordinary": contender(Contender::TryOrdinary), "try_without_docker": contender(Contender::TryWithoutDocker), "floor": contender(Contender::Floor),
             })
         })
         .collect();

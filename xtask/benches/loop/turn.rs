@@ -124,7 +124,12 @@ impl Bench {
 
     /// All that this machine can run.
     pub fn contenders(&self) -> Vec<Contender> {
-        let mut all = vec![Contender::Classic, Contender::Try, Contender::Floor];
+        let mut all = vec![
+            Contender::Classic,
+            Contender::Try,
+            Contender::TryOrdinary,
+            Contender::Floor,
+        ];
         all.extend(
             self.without_docker
                 .is_some()
@@ -137,7 +142,7 @@ impl Bench {
         self.turns += 1;
         let (checkout, proxy) = match contender {
             Contender::Classic => (&self.by_hand, &self.proxy),
-            Contender::Try => (&self.tried, &self.proxy),
+            Contender::Try | Contender::TryOrdinary => (&self.tried, &self.proxy),
             Contender::TryWithoutDocker => {
                 let (checkout, proxy) = self.without_docker.as_ref().expect("it is on Linux");
                 (checkout, proxy)
@@ -151,7 +156,8 @@ impl Bench {
         let begun = Instant::now();
         let mut steps = match contender {
             Contender::Classic => self.classic().run(&tag),
-            Contender::Try | Contender::TryWithoutDocker => tried(checkout, proxy),
+            Contender::Try | Contender::TryWithoutDocker => tried(checkout, proxy, &[]),
+            Contender::TryOrdinary => tried(checkout, proxy, &["--no-reattach"]),
             Contender::Floor => {
                 let mut floor = Floor {
                     proxy: &self.proxy,
@@ -241,9 +247,10 @@ fn sandbox(name: &str, engine: &str) -> (Checkout, Proxy) {
     (tried, proxy)
 }
 
-fn tried(checkout: &Checkout, proxy: &Proxy) -> Vec<(String, f64)> {
+fn tried(checkout: &Checkout, proxy: &Proxy, flags: &[&str]) -> Vec<(String, f64)> {
     let mut command = checkout
         .xtask(["try", TASK, "--yes", "--author", "bench", "--json"])
+        .args(flags)
         .into_command();
     clean(&mut command, proxy, &checkout.root);
     // The flags are its own business.
