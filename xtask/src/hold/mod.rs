@@ -228,7 +228,7 @@ pub fn describe(hold: &Hold, now: Moment) -> String {
         true => String::new(),
         false => format!("; tried alone: {}", listed(&hold.tried)),
     };
-    format!(
+    let sentence = format!(
         "{} {holds} {} ({} on {}) since {} ({} ago), {until}{reason}{tried}",
         hold.environment,
         hold.author,
@@ -236,7 +236,10 @@ pub fn describe(hold: &Hold, now: Moment) -> String {
         hold.host,
         hold.since,
         period(hold.since.until(now)),
-    )
+    );
+    // One line, whatever somebody has written: a second one would look like the tool's own.
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    words.join(" ")
 }
 
 fn unreadable(why: &str, flags: &str) -> Problem {

@@ -227,7 +227,7 @@ fn records_are_read_back_and_strangers_refused() {
 #[test]
 fn one_sentence_says_it_all() {
     let mut hold = hold_of(&someone(), Purpose::Hold);
-    hold.reason = Some("the claims import".into());
+    hold.reason = Some("the claims\n\n  import".into());
     let now = hold.since.after(Duration::from_secs(240));
     assert_eq!(
         describe(&hold, now),

@@ -20,6 +20,7 @@ Instead of: nothing; it surrounds the application. The registry's token:
 
 import hashlib
 import hmac
+import itertools
 import logging
 import re
 import time
@@ -39,6 +40,8 @@ SWITCHES = ("/_ministack/config", "/_ministack/reset")
 CREDENTIALS = re.compile(r"/v2/credentials/[0-9a-f-]{36}")
 METADATA = re.compile(r"/v4/[A-Za-z0-9_-]{43}(/[A-Za-z/]*)?")
 LONGEST_QUESTION = 128
+LONGEST_NAME = 256
+LOGGED_REFUSALS = 1000
 PRESIGNED_SECONDS = 7 * 24 * 3600
 # Of AWS's own headers the only one that SDKs leave out, since proxies change it. Any other one that
 # was added would make another call of a signed address, such as one of the control plane.
@@ -76,6 +79,8 @@ uses("ministack.services.s3", "_bucket_owner_account")
 
 # The path of a container's credentials, and the token that must come with a call of it.
 _containers = {}
+# Refused calls since the start.
+_refusals = itertools.count(1)
 # Where Terraform has put a state since the start; MiniStack keeps no object for longer either.
 _state_buckets = set()
 
@@ -187,7 +192,7 @@ async def by_token(app, scope, receive, send):
         else:
             await refusals.send_json(send, 404, {"message": "there is no such switch"})
         return
-    logger.warning("refused %s %s: no or a wrong token", scope["method"], scope["path"])
+    log_refusal(scope["method"], scope["path"], "no or a wrong token")
     await refusals.send_json(
         send,
         401,
@@ -233,12 +238,21 @@ async def by_signature(app, scope, receive, send):
             remember_state(request)
     except Refused as refused:
         called = request.header("x-amz-target") or request.path
-        logger.warning("refused %s %s: %s", request.method, called, refused)
+        log_refusal(request.method, called, refused)
         await refusals.send_aws(send, request, refused)
         return
     if presigned:
         scope = with_header(scope, request)
     await app(scope, replayed(body, receive), send)
+
+
+def log_refusal(method, called, why):
+    """Anybody on this machine may call, and nobody may fill its disk by that."""
+    number = next(_refusals)
+    if number <= LOGGED_REFUSALS:
+        logger.warning("refused %s %s: %s", method, called[:LONGEST_NAME], why)
+    if number == LOGGED_REFUSALS:
+        logger.warning("these were %d refusals: no other one is written down", number)
 
 
 def with_header(scope, request):

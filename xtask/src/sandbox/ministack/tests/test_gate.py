@@ -1,6 +1,7 @@
 """Nobody gets in without the secrets, and tasks only as far as their data."""
 
 import hashlib
+import itertools
 import json
 import os
 import stat
@@ -15,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from sandbox_extension import harmless
+from sandbox_extension import gate, harmless
 
 from .sandbox import CLUSTER, LOG_GROUP, about, docker, free_port, shared
 
@@ -49,6 +50,19 @@ class GateTest(unittest.TestCase):
         signer = S3SigV4Auth if service == "s3" else SigV4Auth
         signer(pair, service, region).add_auth(request)
         return dict(request.headers.items())
+
+
+class Refusals(unittest.TestCase):
+    def test_nobody_fills_the_disk_with_them(self):
+        with (
+            self.assertLogs("sandbox.gate") as logged,
+            mock.patch.object(gate, "_refusals", itertools.count(1)),
+        ):
+            for _ in range(gate.LOGGED_REFUSALS + 10):
+                gate.log_refusal("GET", "/" * 100_000, "not signed")
+        self.assertEqual(len(logged.output), gate.LOGGED_REFUSALS + 1)
+        self.assertLess(len(logged.output[0]), 400)
+        self.assertIn("no other one is written down", logged.output[-1])
 
 
 class Strangers(GateTest):
