@@ -1,9 +1,10 @@
 //! What no tool can leave out, by direct calls: compile the changed crate, move the changed bytes, one
-//! apply, start a task, read its log. No question is asked twice and nothing is checked.
+//! apply, start a task, read its log. No question is asked twice and nothing is checked. Terraform plans
+//! beside the compile, and attaches to a provider that was started with the schema of what is in use.
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::proxy::Proxy;
+use crate::harness::served::{Served, provider_binary};
 use crate::harness::{keys, request};
 use crate::{Case, Laps, TASK, succeed};
 
@@ -19,23 +21,29 @@ pub struct Floor<'a> {
     pub root: &'a Path,
     pub outputs: Value,
     pub triple: &'a str,
+    /// The types of resources and data sources that the configuration names.
+    pub types: &'a [String],
 }
 
 impl Floor<'_> {
     pub fn run(&mut self, case: Case, tag: &str) -> Laps {
         let mut laps = Laps::start();
+        let planning = matches!(case, Case::OneLine | Case::Terraform).then(|| {
+            // Terraform alone changes no image: the tag is the one that is applied.
+            let applied = self.outputs["service_docker_tag"]["value"].as_str();
+            let applied = applied.filter(|_| case == Case::Terraform);
+            self.plan(applied.unwrap_or(tag))
+        });
         if case == Case::OneLine {
             self.compile();
             laps.lap("build");
             self.upload(tag);
             laps.lap("push");
         }
-        if matches!(case, Case::OneLine | Case::Terraform) {
-            // Terraform alone changes no image: the tag is the one that is applied.
-            let applied = self.outputs["service_docker_tag"]["value"].as_str();
-            let applied = applied.filter(|_| case == Case::Terraform);
-            let tag = applied.unwrap_or(tag).to_owned();
-            self.apply(&tag);
+        if let Some((provider, mut plan)) = planning {
+            assert!(plan.wait().unwrap().success());
+            laps.lap("plan");
+            self.apply(&provider);
             laps.lap("apply");
         }
         let (arn, cluster) = self.launch();
@@ -122,24 +130,42 @@ impl Floor<'_> {
         assert!(put.starts_with("HTTP/1.1 201"), "{put}");
     }
 
-    /// One apply, without a look at what is there.
-    pub fn apply(&mut self, tag: &str) {
+    fn folder(&self) -> PathBuf {
+        self.root.join("infra/ecs-tasks/environments/floor")
+    }
+
+    /// A plan without a look at what is there, with a provider of its own.
+    fn plan(&self, tag: &str) -> (Served, Child) {
+        let mut command = self.command(env!("CARGO_BIN_EXE_xtask"));
+        command.current_dir(self.folder());
+        let binary = provider_binary(&self.folder().join(".terraform/providers"));
+        let schema = crate::target().join("floor-schema");
+        let types: Vec<&str> = self.types.iter().map(String::as_str).collect();
+        let provider = Served::start(command, &binary, &schema, &types);
         let mut terraform = self.command("terraform");
-        terraform
-            .current_dir(self.root.join("infra/ecs-tasks/environments/floor"))
+        let plan = terraform
+            .current_dir(self.folder())
+            .env("TF_REATTACH_PROVIDERS", &provider.reattach)
+            .args(["plan", "-input=false", "-refresh=false", "-lock=false"])
             .args([
-                "apply",
-                "-auto-approve",
-                "-input=false",
-                "-refresh=false",
-                "-lock=false",
-                "-json",
-            ])
-            .args([
+                "-out=floor.tfplan",
                 "-var=aws_account_id=000000000000",
                 "-var=platform=linux/amd64",
             ])
-            .arg(format!("-var=service_docker_tag={tag}"));
+            .arg(format!("-var=service_docker_tag={tag}"))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        (provider, plan)
+    }
+
+    fn apply(&mut self, provider: &Served) {
+        let mut terraform = self.command("terraform");
+        terraform
+            .current_dir(self.folder())
+            .env("TF_REATTACH_PROVIDERS", &provider.reattach)
+            .args(["apply", "-input=false", "-lock=false", "-json"])
+            .arg("floor.tfplan");
         let said = succeed(&mut terraform);
         let mut messages = said
             .lines()

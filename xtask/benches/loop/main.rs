@@ -76,6 +76,8 @@ pub enum Contender {
     Try,
     /// Terraform starts the provider each time: `--no-reattach`.
     TryOrdinary,
+    /// One task alone gets the image.
+    TryOnly,
     /// The sandbox runs the tasks as processes.
     TryWithoutDocker,
     Floor,
@@ -215,6 +217,8 @@ fn main() {
                     let mut order = bench.contenders();
                     let plans = matches!(case, Case::OneLine | Case::Terraform);
                     order.retain(|one| plans || *one != Contender::TryOrdinary);
+                    let images = case == Case::OneLine;
+                    order.retain(|one| images || *one != Contender::TryOnly);
                     // Which engine the sandbox has tells nothing of AWS.
                     order.retain(|one| profile == near || *one != Contender::TryWithoutDocker);
                     let first = round as usize % order.len();

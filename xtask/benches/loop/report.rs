@@ -93,15 +93,16 @@ fn of(
 pub fn table(measured: &[Measured], cli: f64) -> String {
     let mut text = format!(
         "Medians in seconds. The AWS CLI needs {cli:.2} s to start, and the classic chain starts it {CLI_CALLS} times: `- CLI` leaves that out.\n\n\
-         | profile | definitions | changed | classic | - CLI | its apply | try | try, ordinary | floor | classic : try | ordinary : try | try - floor | without Docker | try : without Docker | trips to RunTask | kB |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+         | profile | definitions | changed | classic | - CLI | its apply | try | try, ordinary | try --only | floor | classic : try | ordinary : try | try - floor | without Docker | try : without Docker | trips to RunTask | kB |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
     );
     let mut steps = String::new();
     for group in groups(measured) {
-        let [classic, tried, ordinary, without_docker, floor] = [
+        let [classic, tried, ordinary, only, without_docker, floor] = [
             Contender::Classic,
             Contender::Try,
             Contender::TryOrdinary,
+            Contender::TryOnly,
             Contender::TryWithoutDocker,
             Contender::Floor,
         ]
@@ -114,12 +115,13 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
         let (profile, size, case) = group;
         let _ = writeln!(
             text,
-            "| {profile} | {size} | {} | {:.2} | {:.2} | {apply:.2} | {:.2} | {} | {:.2} | {:.1} | {} | {:.2} | {} | {} | {} / {} / {} | {:.0} / {:.0} / {:.0} |",
+            "| {profile} | {size} | {} | {:.2} | {:.2} | {apply:.2} | {:.2} | {} | {} | {:.2} | {:.1} | {} | {:.2} | {} | {} | {} / {} / {} | {:.0} / {:.0} / {:.0} |",
             case.name(),
             classic.seconds,
             classic.seconds - CLI_CALLS * cli,
             tried.seconds,
             number(ordinary.seconds),
+            number(only.seconds),
             floor.seconds,
             classic.seconds / tried.seconds,
             number(ordinary.seconds / tried.seconds),
@@ -137,6 +139,7 @@ pub fn table(measured: &[Measured], cli: f64) -> String {
             ("classic", &classic),
             ("try", &tried),
             ("try, ordinary", &ordinary),
+            ("try --only", &only),
             ("try without Docker", &without_docker),
             ("floor", &floor),
         ] {
@@ -183,7 +186,7 @@ pub fn document(measured: &[Measured], cli: f64) -> Value {
             };
             json!({
                 "profile": profile, "task_definitions": size, "case": case.name(),
-                "classic": contender(Contender::Classic), "try": contender(Contender::Try), "try_ordinary": contender(Contender::TryOrdinary), "try_without_docker": contender(Contender::TryWithoutDocker), "floor": contender(Contender::Floor),
+                "classic": contender(Contender::Classic), "try": contender(Contender::Try), "try_ordinary": contender(Contender::TryOrdinary), "try_only": contender(Contender::TryOnly), "try_without_docker": contender(Contender::TryWithoutDocker), "floor": contender(Contender::Floor),
             })
         })
         .collect();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::classic::{self, Classic};
 use crate::floor::Floor;
-use crate::harness::proxy::{Proxy, sequential};
+use crate::harness::proxy::{Profile, Proxy, sequential};
 use crate::harness::{Checkout, keys, request};
 use crate::{Case, Contender, TASK, clean, report, succeed};
 
@@ -39,6 +39,8 @@ pub struct Bench {
     /// The image that the classic chain compiles in.
     builder: String,
     terraform_tasks: String,
+    /// What the configuration names of the provider's.
+    types: Vec<String>,
     turns: u32,
 }
 
@@ -72,6 +74,13 @@ impl Bench {
             .to_owned();
         let builder = classic::prepare(&by_hand, &triple);
         let terraform_tasks = tried.read(TASKS);
+        let infra = tried.root.join("infra");
+        let named = succeed(
+            Command::new("grep")
+                .args(["-rhoE", "--include=*.tf", "aws_[a-z0-9_]+"])
+                .arg(infra),
+        );
+        let types = named.lines().map(str::to_owned).collect();
         Bench {
             proxy,
             tried,
@@ -82,6 +91,7 @@ impl Bench {
             triple,
             builder,
             terraform_tasks,
+            types,
             turns: 0,
         }
     }
@@ -128,6 +138,7 @@ impl Bench {
             Contender::Classic,
             Contender::Try,
             Contender::TryOrdinary,
+            Contender::TryOnly,
             Contender::Floor,
         ];
         all.extend(
@@ -142,7 +153,9 @@ impl Bench {
         self.turns += 1;
         let (checkout, proxy) = match contender {
             Contender::Classic => (&self.by_hand, &self.proxy),
-            Contender::Try | Contender::TryOrdinary => (&self.tried, &self.proxy),
+            Contender::Try | Contender::TryOrdinary | Contender::TryOnly => {
+                (&self.tried, &self.proxy)
+            }
             Contender::TryWithoutDocker => {
                 let (checkout, proxy) = self.without_docker.as_ref().expect("it is on Linux");
                 (checkout, proxy)
@@ -158,12 +171,14 @@ impl Bench {
             Contender::Classic => self.classic().run(&tag),
             Contender::Try | Contender::TryWithoutDocker => tried(checkout, proxy, &[]),
             Contender::TryOrdinary => tried(checkout, proxy, &["--no-reattach"]),
+            Contender::TryOnly => tried(checkout, proxy, &["--only"]),
             Contender::Floor => {
                 let mut floor = Floor {
                     proxy: &self.proxy,
                     root: &self.floor.root,
                     outputs: self.outputs.take(),
                     triple: &self.triple,
+                    types: &self.types,
                 };
                 let laps = floor.run(case, &tag);
                 self.outputs = floor.outputs;
@@ -172,6 +187,12 @@ impl Bench {
         };
         let seconds = begun.elapsed().as_secs_f64();
         let trips = proxy.take();
+        if contender == Contender::TryOnly {
+            // The next one finds all tasks with one image again.
+            proxy.behave(Profile::default());
+            tried(checkout, proxy, &[]);
+            proxy.take();
+        }
         if (contender, case) == (Contender::Classic, Case::OneLine) {
             steps.push((
                 "(cargo outside of Docker)".to_owned(),

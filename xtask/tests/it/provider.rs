@@ -1,16 +1,15 @@
 //! One provider for a plan and its apply (clients/terraform/provider): the same plans, states and errors
 //! as those of a provider that Terraform starts, and the ordinary way where something is unusual.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use crate::harness::keys::Keys;
+use crate::harness::served::{Served, provider_binary};
 use crate::harness::{FakeBin, Shared, aws, base, providers};
 
 /// Every kind of change, one after the other. `NAME` is the name of all that is made.
@@ -148,7 +147,8 @@ impl Root {
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             ("CHECKPOINT_DISABLE", "1".to_owned()),
         ];
-        let (plugins, binary) = providers(shared);
+        let plugins = providers(shared);
+        let binary = provider_binary(&plugins);
         let root = Root {
             folder,
             variables,
@@ -217,57 +217,17 @@ impl Root {
         text.push_str(&state.unwrap_or_default());
         let types = Regex::new("aws_[a-z0-9_]+").unwrap();
         let types: Vec<&str> = types.find_iter(&text).map(|it| it.as_str()).collect();
-        Served::start(self, &types)
+        self.serve_for(&types)
     }
-}
 
-/// `xtask serve-provider`, which ends with this value.
-struct Served {
-    reattach: String,
-    channel: UnixStream,
-    process: Child,
-}
-
-impl Served {
-    fn start(root: &Root, types: &[&str]) -> Served {
-        let (mut channel, theirs) = UnixStream::pair().unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_xtask"))
-            .arg("serve-provider")
+    fn serve_for(&self, types: &[&str]) -> Served {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
             .env_remove("AWS_CA_BUNDLE")
-            .envs(root.variables.iter().map(|(name, value)| (name, value)))
-            .current_dir(&root.folder)
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder);
         let schema = base().join("provider-schema");
-        let order = json!({ "binary": root.binary, "schema": schema, "in_use": types });
-        channel.write_all(format!("{order}\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        BufReader::new(channel.try_clone().unwrap())
-            .read_line(&mut answer)
-            .unwrap();
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        let reattach = answer["Serving"]["reattach"].as_str();
-        let reattach = reattach.unwrap_or_else(|| panic!("{answer}")).to_owned();
-        Served {
-            reattach,
-            channel,
-            process,
-        }
-    }
-
-    fn socket(&self) -> PathBuf {
-        let value: Value = serde_json::from_str(&self.reattach).unwrap();
-        let provider = &value["registry.terraform.io/hashicorp/aws"];
-        PathBuf::from(provider["Addr"]["String"].as_str().unwrap())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.channel.write_all(b"done\n");
-        let _ = self.process.wait();
+        Served::start(command, &self.binary, &schema, types)
     }
 }
 
@@ -325,7 +285,7 @@ fn a_provider_does_no_more_than_it_was_started_for_and_ends_with_us() {
     let (shared, _lock) = Shared::together();
     let root = Root::new(shared, "started-once");
     root.write("resource \"aws_ssm_parameter\" \"this\" {\n  name  = \"/NAME/value\"\n  type  = \"String\"\n  value = \"one\"\n}\n");
-    let provider = Served::start(&root, &["aws_iam_role"]);
+    let provider = root.serve_for(&["aws_iam_role"]);
     let output = root.command(&["plan", "-input=false"], Some(&provider));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("aws_ssm_parameter"), "{stderr}");
@@ -333,7 +293,7 @@ fn a_provider_does_no_more_than_it_was_started_for_and_ends_with_us() {
 
     let aliases = "provider \"aws\" {\n  alias  = \"west\"\n  region = \"us-west-2\"\n}\ndata \"aws_region\" \"here\" {}\ndata \"aws_region\" \"west\" {\n  provider = aws.west\n}\n";
     root.write(aliases);
-    let provider = Served::start(&root, &["aws_region"]);
+    let provider = root.serve_for(&["aws_region"]);
     let output = root.command(&["plan", "-input=false"], Some(&provider));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("two configurations at a time"), "{stderr}");
@@ -348,11 +308,7 @@ fn a_provider_does_no_more_than_it_was_started_for_and_ends_with_us() {
     // The tool is killed: its end of the channel closes without a word.
     let provider = root.serve();
     let folder = provider.socket().parent().unwrap().to_owned();
-    let Served {
-        channel, process, ..
-    } = &provider;
-    channel.shutdown(std::net::Shutdown::Both).unwrap();
-    assert!(Path::new(&format!("/proc/{}", process.id())).exists());
+    provider.abandon();
     ends(&folder);
 }
 

@@ -14,6 +14,7 @@ pub mod proxy;
 pub mod python;
 mod running;
 mod sandbox;
+pub mod served;
 mod sharing;
 mod wire;
 

@@ -112,25 +112,10 @@ pub fn has_terraform(shared: &Shared) -> bool {
     })
 }
 
-/// The providers of the shared checkout, as a mirror, and the AWS provider's binary.
-pub fn providers(shared: &Shared) -> (PathBuf, PathBuf) {
-    let data = shared
-        .checkout
-        .root
-        .join("target/xtask/sandbox/terraform-test");
-    let mirror = data.join("providers");
-    let versions = mirror.join("registry.terraform.io/hashicorp/aws/5.100.0");
-    let mut folders = std::fs::read_dir(versions).unwrap().flatten();
-    let package = folders.next().unwrap().path();
-    let mut files = std::fs::read_dir(package).unwrap().flatten();
-    let binary = files
-        .find(|file| {
-            file.file_name()
-                .to_string_lossy()
-                .starts_with("terraform-provider-")
-        })
-        .unwrap();
-    (mirror, binary.path())
+/// The providers of the shared checkout, which are a mirror.
+pub fn providers(shared: &Shared) -> PathBuf {
+    let root = &shared.checkout.root;
+    root.join("target/xtask/sandbox/terraform-test/providers")
 }
 
 /// The words of every process of this machine, which a minimal Debian has no `ps` to tell.
