@@ -321,7 +321,11 @@ fn whatever_is_unusual_is_left_to_terraform_and_run_needs_none() {
     let itself = "Terraform starts the AWS provider itself: provider \"aws\" in ";
     let tried = |flags: &[&str]| {
         let args = [&["try", "my-new-task-name", "--sandbox", "-v"], flags].concat();
-        shared.checkout.xtask(args).run().expect_code(0)
+        let tried = shared.checkout.xtask(args);
+        tried
+            .env("XTASK_REATTACH_PROVIDER", "true")
+            .run()
+            .expect_code(0)
     };
     shared.checkout.write(file, alias);
     let aliased = tried(&[]);
