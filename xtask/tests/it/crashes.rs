@@ -35,15 +35,17 @@ fn wait_for_terraform(shared: &Shared) {
 fn a_killed_apply_is_ended_gracefully_by_its_watcher() {
     let (shared, _lock) = Shared::alone();
     let args = ["try", "my-new-task-name", "--sandbox"];
-    change_something(shared, "killed in the apply");
-    let running = shared.checkout.xtask(args).spawn();
-    running.wait_for("  apply ").signal(Signal::KILL);
-    assert_eq!(running.end().code, 128 + 9);
-    wait_for_terraform(shared);
-    let lock = state_lock(shared);
-    undo(shared);
+    for by_us in [true, false] {
+        change_something(shared, &format!("killed in the apply, {by_us}"));
+        let running = shared.checkout.xtask(args).reattach(by_us).spawn();
+        running.wait_for("  apply ").signal(Signal::KILL);
+        assert_eq!(running.end().code, 128 + 9);
+        wait_for_terraform(shared);
+        let lock = state_lock(shared);
+        undo(shared);
+        assert_eq!(lock, None);
+    }
     shared.checkout.xtask(args).run().expect_code(0);
-    assert_eq!(lock, None);
 }
 
 /// The next call may plan while the killed one's Terraform still writes the state.
@@ -121,7 +123,8 @@ fn killed_anywhere_the_same_call_again_converges_with_one_task() {
             let delay = Duration::from_millis(dice.u64(0..longest));
             let signal = WAYS[dice.usize(0..WAYS.len())];
             eprintln!("round {round}: {signal:?} {delay:?} after{phase}");
-            let running = shared.checkout.xtask(&args).spawn();
+            let killed = shared.checkout.xtask(&args).reattach(dice.bool());
+            let running = killed.spawn();
             running.wait_for(phase);
             std::thread::sleep(delay);
             running.signal(signal);

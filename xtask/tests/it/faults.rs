@@ -46,7 +46,7 @@ fn the_loop_succeeds_behind_throttling_and_resets() {
         let line = format!("this is round {round}");
         let args = ["try", "diagnose", "--yes", "--author", &author, "--"];
         let args = [&args[..], &["--print", &line, "--exit-code", "3"]].concat();
-        let running = xtask(&args).spawn();
+        let running = xtask(&args).reattach(round % 2 == 0).spawn();
         // A laptop that sleeps for a moment: connections and leases go on without it.
         running.wait_for("  build ").signal(Signal::STOP);
         std::thread::sleep(Duration::from_millis(200));

@@ -113,6 +113,7 @@ fn an_interrupt_in_the_plan_is_one_sigint_to_terraform() {
             .checkout
             .xtask(TRY)
             .env("PATH", terraform.bin.first())
+            .reattach(number == 0)
             .spawn();
         wait_until("no plan was started", || terraform.has_started("plan"));
         running.signal(signal);
@@ -141,6 +142,7 @@ fn an_interrupt_in_the_apply_is_one_sigint_and_leaves_no_lock() {
             .checkout
             .xtask(TRY)
             .env("PATH", terraform.bin.first())
+            .reattach(number == 0)
             .spawn();
         wait_until("the apply takes no lock", || state_lock(shared).is_some());
         running.signal(signal);

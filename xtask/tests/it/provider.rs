@@ -322,10 +322,7 @@ fn whatever_is_unusual_is_left_to_terraform_and_run_needs_none() {
     let tried = |flags: &[&str]| {
         let args = [&["try", "my-new-task-name", "--sandbox", "-v"], flags].concat();
         let tried = shared.checkout.xtask(args);
-        tried
-            .env("XTASK_REATTACH_PROVIDER", "true")
-            .run()
-            .expect_code(0)
+        tried.reattach(true).run().expect_code(0)
     };
     shared.checkout.write(file, alias);
     let aliased = tried(&[]);

@@ -264,6 +264,11 @@ impl Invocation {
         self
     }
 
+    /// Who starts the AWS provider: the tool once, or Terraform each time.
+    pub fn reattach(self, by_us: bool) -> Invocation {
+        self.env("XTASK_REATTACH_PROVIDER", by_us.to_string())
+    }
+
     /// For a test that starts it by itself.
     pub fn into_command(self) -> Command {
         self.command
