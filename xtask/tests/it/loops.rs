@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::repository;
 
 /// The file, how the loop begins, and what ends it. An empty beginning is the whole file.
-const OTHERS: [(&str, &str, &str); 8] = [
+const OTHERS: [(&str, &str, &str); 11] = [
     ("interrupt.rs", "loop", "it is what hears the interrupts"),
     (
         "steps/claim.rs",
@@ -38,7 +38,22 @@ const OTHERS: [(&str, &str, &str); 8] = [
         "for index in 0..all.len()",
         "it goes once over the tasks",
     ),
+    (
+        "clients/terraform/provider/serve.rs",
+        "",
+        "it is a process of its own, which ends with the tool and with Terraform",
+    ),
+    (
+        "clients/terraform/provider/forward.rs",
+        "",
+        "it passes on what two others say, and ends with either",
+    ),
     // Without a runtime: each has a deadline of its own.
+    (
+        "clients/terraform/provider.rs",
+        "while matches!(self.process.try_wait(), Ok(None))",
+        "it ends a process by a signal",
+    ),
     ("sandbox/server.rs", "", "it starts and stops a daemon"),
 ];
 
