@@ -4,7 +4,9 @@
 //! not concern it: what it reads is which modules and providers are called, the backend and the lock file.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use hcl_edit::structure::{Block, Body, Structure};
@@ -14,7 +16,12 @@ use super::reads::is_configuration;
 use super::reads::manifest::Manifest;
 use super::{Terraform, providers};
 use crate::clients::own_files;
+use crate::failure::Problem;
 use crate::interrupt::Interrupt;
+use crate::rounds::Bound;
+
+/// A first init fetches the provider, 100 MB of it.
+const ANOTHER: Bound = Bound::every(Duration::from_millis(50), Duration::from_secs(600));
 
 impl Terraform {
     /// Runs `terraform init` unless the last one saw the same. Returns whether it ran.
@@ -23,21 +30,17 @@ impl Terraform {
         interrupt: &Interrupt,
         mut on_line: impl FnMut(&str),
     ) -> anyhow::Result<bool> {
-        // Two hashes: of every byte, so that mostly nothing needs to be parsed, and of what an init reads.
-        let last = std::fs::read_to_string(self.stamp_file()).unwrap_or_default();
-        let (last_files, last_read) = last.split_once('\n').unwrap_or_default();
-        let sources = self.sources()?;
-        let files = self.hash(&sources, |source| source.text.clone());
-        if files == last_files {
-            return Ok(false);
-        }
-        let read_by_init = self.hash(&sources, Source::read_by_init);
-        if read_by_init == last_read {
-            self.write_stamp(&format!("{files}\n{read_by_init}"))?;
+        if self.is_initialised()? {
             return Ok(false);
         }
         std::fs::create_dir_all(&self.data_dir)
             .with_context(|| format!("making {}", self.data_dir.display()))?;
+        let _alone = self.alone(interrupt).await?;
+        // Somebody else has done it meanwhile, in the same checkout.
+        if self.is_initialised()? {
+            return Ok(false);
+        }
+        let sources = self.sources()?;
         let mut program = self.program("init").args([
             "-input=false",
             "-no-color",
@@ -60,6 +63,44 @@ impl Terraform {
         let read_by_init = self.hash(&sources, Source::read_by_init);
         self.write_stamp(&format!("{files}\n{read_by_init}"))?;
         Ok(true)
+    }
+
+    /// Has the last init seen the same?
+    fn is_initialised(&self) -> anyhow::Result<bool> {
+        // Two hashes: of every byte, so that mostly nothing needs to be parsed, and of what an init reads.
+        let last = std::fs::read_to_string(self.stamp_file()).unwrap_or_default();
+        let (last_files, last_read) = last.split_once('\n').unwrap_or_default();
+        let sources = self.sources()?;
+        let files = self.hash(&sources, |source| source.text.clone());
+        if files == last_files {
+            return Ok(true);
+        }
+        let read_by_init = self.hash(&sources, Source::read_by_init);
+        if read_by_init == last_read {
+            self.write_stamp(&format!("{files}\n{read_by_init}"))?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Two inits of one data directory at a time would fail. The lock goes with the value.
+    async fn alone(&self, interrupt: &Interrupt) -> anyhow::Result<File> {
+        let path = self.data_dir.join("xtask-init-lock");
+        let lock = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+        let mut rounds = ANOTHER.rounds(interrupt, "waiting for another `terraform init`");
+        while rounds.again().await? {
+            if lock.try_lock().is_ok() {
+                return Ok(lock);
+            }
+        }
+        Err(Problem::failed(
+            format!(
+                "another `terraform init` of {} does not end",
+                self.root.display()
+            ),
+            "look for a terraform that hangs, and end it",
+        )
+        .into())
     }
 
     /// The next call initialises, whatever the last one saw.
@@ -281,7 +322,7 @@ resource "aws_iam_role" "this" {
             env: Vec::new(),
             env_remove: Vec::new(),
             vars: Vec::new(),
-            lock_timeout: std::time::Duration::ZERO,
+            lock_timeout: Duration::ZERO,
             workspace: "default".into(),
         }
     }
