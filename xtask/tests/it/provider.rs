@@ -207,6 +207,14 @@ impl Root {
         let text = ids.replace_all(&text, r#""$1": """#);
         let mut state: Value = serde_json::from_str(&text).unwrap();
         state.as_object_mut().unwrap().remove("serial");
+        for resource in state["resources"].as_array_mut().unwrap() {
+            for instance in resource["instances"].as_array_mut().unwrap() {
+                // Terraform writes them in an order that is another one each time.
+                if let Some(paths) = instance["sensitive_attributes"].as_array_mut() {
+                    paths.sort_by_key(Value::to_string);
+                }
+            }
+        }
         state
     }
 
