@@ -35,11 +35,14 @@ pub async fn make(
         }
         Ok(made) => {
             let ordinary = plan(None).await?;
-            if same(session, terraform, &made, &ordinary, &provider).await? {
-                provider.prove()?;
-            } else {
-                let why = "its plan differs from that of a provider of Terraform's own";
-                in_the_ordinary_way(session, why);
+            // Whatever comes of it, this plan is a good one.
+            let proved = async {
+                let is_same = same(session, terraform, &made, &ordinary, &provider).await?;
+                anyhow::ensure!(is_same, "its plan differs from the one of Terraform's own");
+                provider.prove()
+            };
+            if let Err(why) = proved.await {
+                in_the_ordinary_way(session, &format!("{why:#}"));
             }
             Ok(ordinary)
         }

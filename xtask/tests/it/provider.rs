@@ -306,6 +306,14 @@ fn a_provider_does_no_more_than_it_was_started_for_and_ends_with_us() {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("two configurations at a time"), "{stderr}");
 
+    // A program in Go writes its goroutines down before it ends.
+    let mut ended = root.serve();
+    let words = ended.last_words();
+    assert!(
+        words.contains("SIGABRT") && words.contains("goroutine"),
+        "{words}"
+    );
+
     // The process between is killed: the provider goes, too.
     let socket = provider.socket();
     let folder = socket.parent().unwrap().to_owned();

@@ -12,7 +12,7 @@ mod unusual;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -26,10 +26,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use super::Terraform;
 use lock::Locked;
 use package::Package;
-use serve::{ARGUMENT, DONE, Order, Ready, VARIABLE};
+use serve::{ARGUMENT, DONE, LastWords, Order, Ready, VARIABLE};
 
 /// How long a provider may take until it listens: it needs 0.2 s, and seconds on a busy machine.
 const START: Duration = Duration::from_secs(30);
+/// How long to wait for what it said last, which comes with its end.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long it may take to end, which is a signal.
 const END: Duration = Duration::from_secs(2);
 /// Versions of Terraform and of the provider whose equality the tests of this repository prove.
@@ -43,8 +45,6 @@ pub struct Provider {
     pub is_proved: bool,
     /// Where that is written down once it is known.
     proof: PathBuf,
-    /// The provider's own words.
-    log: PathBuf,
     channel: UnixStream,
     process: Child,
 }
@@ -63,10 +63,12 @@ impl Provider {
 
     /// The last words of a provider that has ended in the middle of something; empty while it lives.
     pub fn last_words(&mut self) -> String {
-        match self.process.try_wait() {
-            Ok(Some(_)) => std::fs::read_to_string(&self.log).unwrap_or_default(),
-            _ => String::new(),
-        }
+        let mut line = Vec::new();
+        let _ = self.channel.set_nonblocking(false);
+        let _ = self.channel.set_read_timeout(Some(LAST_WORDS));
+        // One that lives says nothing: then this is an error, and there are no words.
+        let _ = self.channel.read_to_end(&mut line);
+        serde_json::from_slice(&line).map_or_else(|_| String::new(), |LastWords(words)| words)
     }
 }
 
@@ -129,7 +131,6 @@ impl Terraform {
             reattach: String::new(),
             is_proved: false,
             proof: memory.join(proof(version, &package)),
-            log: PathBuf::new(),
             channel,
             process,
         };
@@ -181,8 +182,8 @@ impl Provider {
             .context("the provider did not start in time")?
             .context("waiting for the provider")?;
         match serde_json::from_str(&line).context("the provider's process has ended")? {
-            Ready::Serving { reattach, log } => {
-                (self.reattach, self.log) = (reattach, log);
+            Ready::Serving { reattach } => {
+                self.reattach = reattach;
                 Ok(())
             }
             Ready::Failed(why) => anyhow::bail!(why),

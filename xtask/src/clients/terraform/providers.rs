@@ -49,6 +49,11 @@ fn locked_providers(lock: &str) -> Vec<(String, String)> {
 }
 
 fn has(place: &Path, (address, version): &(String, String)) -> bool {
+    place.join(address).join(version).join(platform()).is_dir()
+}
+
+/// This machine, as Terraform calls it in paths: `linux_amd64`.
+pub fn platform() -> String {
     let system = if cfg!(target_os = "macos") {
         "darwin"
     } else {
@@ -59,11 +64,7 @@ fn has(place: &Path, (address, version): &(String, String)) -> bool {
         "aarch64" => "arm64",
         other => other,
     };
-    place
-        .join(address)
-        .join(version)
-        .join(format!("{system}_{architecture}"))
-        .is_dir()
+    format!("{system}_{architecture}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// It ends with this value.
@@ -40,6 +41,17 @@ impl Served {
             channel,
             process,
         }
+    }
+
+    /// What is said of a provider that ends by itself, here by a signal.
+    pub fn last_words(&mut self) -> String {
+        let value: Value = serde_json::from_str(&self.reattach).unwrap();
+        let pid = value["registry.terraform.io/hashicorp/aws"]["Pid"].as_i64();
+        let pid = Pid::from_raw(i32::try_from(pid.unwrap()).unwrap()).unwrap();
+        kill_process(pid, Signal::ABORT).unwrap();
+        let mut line = String::new();
+        BufReader::new(&self.channel).read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Where Terraform finds it.

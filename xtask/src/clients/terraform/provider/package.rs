@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::lock::{ADDRESS, Locked};
 use crate::clients::own_files;
+use crate::clients::terraform::providers::platform;
 
 const BINARY: &str = "terraform-provider-aws";
 
@@ -43,20 +44,8 @@ struct Identity {
 
 /// The folder of the package in Terraform's data directory, which may be a link.
 pub fn folder(data_dir: &Path, locked: &Locked) -> PathBuf {
-    let system = if cfg!(target_os = "macos") {
-        "darwin"
-    } else {
-        std::env::consts::OS
-    };
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
     let folder = data_dir.join("providers").join(ADDRESS);
-    folder
-        .join(&locked.version)
-        .join(format!("{system}_{architecture}"))
+    folder.join(&locked.version).join(platform())
 }
 
 /// The package, if it is what the lock file asks for. `memory` keeps the last answer. Reads the whole

@@ -37,6 +37,8 @@ pub const DONE: &str = "done\n";
 /// Terraform is not.
 const ALONE: Duration = Duration::from_secs(3);
 const PROTOCOL: u64 = 5;
+/// How much of a provider's last words is passed on, in bytes: less than a socket takes at once.
+const LONGEST_WORDS: usize = 32 << 10;
 
 /// `$0` and `$@` become the provider. It ends with the writer of its input, however that came; a line
 /// says that it has ended, and that its process ID may be another's.
@@ -57,13 +59,16 @@ pub struct Order {
 /// The first line of its answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Ready {
-    /// What the variable is to say, and where the provider's own words are.
+    /// What the variable is to say.
     Serving {
         reattach: String,
-        log: PathBuf,
     },
     Failed(String),
 }
+
+/// The last line of it: what a provider has said that ended by itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LastWords(pub String);
 
 pub fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -113,7 +118,7 @@ async fn serve(
     let mut value = reattach.value;
     value[ADDRESS]["Addr"]["String"] = json!(own);
     let reattach = value.to_string();
-    say(output, &Ready::Serving { reattach, log }).await?;
+    say(output, &Ready::Serving { reattach }).await?;
     let mut connections = JoinSet::new();
     let mut tool_is_gone = false;
     loop {
@@ -128,7 +133,14 @@ async fn serve(
                 _ => tool_is_gone = true,
             },
             () = tokio::time::sleep(ALONE), if tool_is_gone && connections.is_empty() => break,
-            _ = provider.wait() => break,
+            _ = provider.wait() => {
+                let mut words = std::fs::read(&log).unwrap_or_default();
+                // Nothing is logged before a panic, whose reason comes before its many traces.
+                words.truncate(LONGEST_WORDS);
+                let words = String::from_utf8_lossy(&words).into_owned();
+                say(output, &LastWords(words)).await?;
+                break;
+            }
         }
     }
     let _ = provider.kill().await;
@@ -196,8 +208,8 @@ fn read_reattachment(text: &str) -> anyhow::Result<Reattachment> {
     })
 }
 
-async fn say(output: &mut OwnedWriteHalf, ready: &Ready) -> anyhow::Result<()> {
-    let line = serde_json::to_string(ready)?;
+async fn say(output: &mut OwnedWriteHalf, what: &impl Serialize) -> anyhow::Result<()> {
+    let line = serde_json::to_string(what)?;
     output.write_all(format!("{line}\n").as_bytes()).await?;
     Ok(())
 }
